@@ -1,0 +1,242 @@
+"""Training: one loop for every model of the course."""
+
+import copy
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from vae_helpers.device import pick_device
+from vae_helpers.losses import reconstruction_loss
+
+Loss = Callable[[nn.Module, Tensor, Tensor], "Tensor | dict[str, Tensor]"]
+
+
+@dataclass
+class History:
+    """What happened in each epoch, for every quantity that the loss returned.
+
+    Attributes:
+        train: name → mean over the epoch's training images, one number per epoch.
+        valid: the same for the held-out images, measured after the epoch; empty without held-out images.
+        seconds: wall time of each epoch, without the measuring of held-out images.
+    """
+
+    train: dict[str, list[float]] = field(default_factory=dict)
+    valid: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+
+def fit(
+    model: nn.Module,
+    data,
+    loss: Loss = reconstruction_loss,
+    *,
+    epochs: int,
+    valid=None,
+    batch_size: int = 128,
+    lr: float = 1e-3,
+    seed: int = 0,
+    device: torch.device | str | None = None,
+    checkpoint: Path | str | None = None,
+) -> History:
+    """Train ``model`` in place with Adam and leave it on the device, in evaluation mode.
+
+    The learning rate follows one cycle: it climbs to ``lr`` in the first tenth of the steps and then falls
+    to almost nothing (Smith and Topin, 2018, "Super-convergence", arXiv:1708.07120).
+
+    Interrupting (the stop button in Jupyter, Ctrl-C in a terminal) ends the training and keeps what was learnt.
+
+    Args:
+        model: any module.
+        data: an :class:`~vae_helpers.data.ImageSet`, or anything with its ``len``, ``to`` and ``batches``.
+        loss: called as ``loss(model, images, labels)``. Returns the (N,) losses of the images, or a dict of
+            such tensors, of which ``"loss"`` is minimised and the others are recorded.
+        epochs: how often every image is seen.
+        valid: held-out images, to be measured after each epoch.
+        batch_size: images per step.
+        lr: the highest learning rate.
+        seed: decides the order of the images.
+        device: where to train; by default :func:`~vae_helpers.device.pick_device` chooses.
+        checkpoint: a file that keeps the state of the training after every epoch. If it is there already, the
+            training goes on from it, and ends with the same model as one that was never stopped.
+
+    Raises:
+        ValueError: there are no images, a number that must be positive is not, or the checkpoint is of another
+            training.
+        FloatingPointError: the loss became NaN or infinite. The model is put back to the end of the last epoch
+            that went well.
+    """
+    for name, value in {"epochs": epochs, "batch_size": batch_size, "lr": lr, "len(data)": len(data)}.items():
+        if not value > 0:
+            raise ValueError(f"{name} must be more than 0, but is {value}.")
+    device = torch.device(device) if device is not None else pick_device()
+    model.to(device, memory_format=torch.channels_last)
+    data = data.to(device)
+    valid = valid.to(device) if valid is not None else None
+
+    steps = math.ceil(len(data) / batch_size)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(parameters, lr=lr, fused=device.type != "mps")
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=lr, total_steps=epochs * steps, pct_start=0.1, cycle_momentum=False
+    )
+    history = History()
+    settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed, "images": len(data)}
+    if checkpoint and Path(checkpoint).exists():
+        history = _resume(Path(checkpoint), model, optimizer, schedule, settings)
+    done = len(history.seconds)
+    progress = tqdm(total=epochs * steps, initial=done * steps, file=sys.stdout, bar_format=_BAR)
+    with progress, mixed_precision(model, device):
+        try:
+            for epoch in range(done, epochs):
+                before = copy.deepcopy(model.state_dict())
+                start = time.perf_counter()
+                recorded = []
+                model.train()
+                for images, labels in data.batches(batch_size, shuffle=True, seed=seed + epoch):
+                    parts = _as_dict(loss(model, images.contiguous(memory_format=torch.channels_last), labels))
+                    optimizer.zero_grad()
+                    parts["loss"].mean().backward()
+                    optimizer.step()
+                    schedule.step()
+                    # Kept on the device: reading a number in every step would make the device wait.
+                    recorded.append({name: value.detach().sum() for name, value in parts.items()})
+                    progress.update()
+                _stop_if_not_finite(model, before, recorded, epoch, lr)
+                history.seconds.append(time.perf_counter() - start)
+                _append(history.train, _means(recorded, len(data)))
+                if valid is not None:
+                    _append(history.valid, measure(model, valid, loss))
+                if checkpoint:
+                    _save(Path(checkpoint), model, optimizer, schedule, settings, history)
+                progress.set_description_str(_describe(history, epochs), refresh=True)
+        except KeyboardInterrupt:
+            progress.write(
+                f"Stopped by hand after {progress.n:,} of {progress.total:,} steps; "
+                "the model keeps what it has learnt.",
+                file=sys.stdout,
+            )
+    model.eval()
+    return history
+
+
+# A plain line of text works in JupyterLab, on Colab and in a terminal, and stays readable in a saved notebook.
+_BAR = "{desc}{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps, {elapsed}<{remaining}"
+
+
+@torch.no_grad()
+def measure(model: nn.Module, data, loss: Loss = reconstruction_loss, batch_size: int = 500) -> dict[str, float]:
+    """Return what ``loss`` returns, averaged over all images of ``data``, with the model in evaluation mode."""
+    model.eval()
+    device = next(model.parameters()).device
+    recorded = []
+    for images, labels in data.to(device).batches(batch_size):
+        parts = _as_dict(loss(model, images.contiguous(memory_format=torch.channels_last), labels))
+        recorded.append({name: value.sum() for name, value in parts.items()})
+    return _means(recorded, len(data))
+
+
+@contextmanager
+def mixed_precision(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Inside this block, ``model(...)`` computes in bfloat16 if it has convolutions and the machine is made for it.
+
+    Only the model's own forward pass is affected. Losses, weights and gradients stay float32. Models without
+    convolutions stay float32: for matrices as small as the course's, converting costs more than it saves.
+    """
+    convolutional = any(isinstance(m, nn.modules.conv._ConvNd) for m in model.modules())
+    if not (convolutional and has_fast_bfloat16(device)):
+        yield
+        return
+    model.forward = torch.autocast(device.type, torch.bfloat16)(model.forward)
+    try:
+        yield
+    finally:
+        del model.forward  # the class's own forward shows again
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Say whether ``device`` has instructions for bfloat16 matrices, so that they are faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    return False
+
+
+def _save(path: Path, model, optimizer, schedule, settings: dict, history: History) -> None:
+    """Write all that a training needs to go on, under a temporary name first, so that the file is always whole."""
+    state = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "schedule": schedule.state_dict(),
+        "random": torch.get_rng_state(),
+        "settings": settings,
+        "history": vars(history),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".part")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _resume(path: Path, model, optimizer, schedule, settings: dict) -> History:
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["settings"] != settings:
+        raise ValueError(f"{path} is from a training with {state['settings']}, not {settings}; delete or rename it.")
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    schedule.load_state_dict(state["schedule"])
+    torch.set_rng_state(state["random"])
+    return History(**state["history"])
+
+
+def _as_dict(parts: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
+    parts = parts if isinstance(parts, dict) else {"loss": parts}
+    if parts["loss"].ndim != 1:
+        raise ValueError(
+            "The loss must return one number per image, a tensor of the shape (N,), but it has the shape "
+            f"{tuple(parts['loss'].shape)}; sum over the pixels only, not over the batch."
+        )
+    return parts
+
+
+def _means(recorded: list[dict[str, Tensor]], count: int) -> dict[str, float]:
+    return {name: torch.stack([r[name] for r in recorded]).sum().item() / count for name in recorded[0]}
+
+
+def _append(columns: dict[str, list[float]], row: dict[str, float]) -> None:
+    for name, value in row.items():
+        columns.setdefault(name, []).append(value)
+
+
+def _describe(history: History, epochs: int) -> str:
+    text = f"epoch {len(history.seconds)}/{epochs} · loss {history.train['loss'][-1]:.4g}"
+    if history.valid:
+        text += f" · held out {history.valid['loss'][-1]:.4g}"
+    return text + " "
+
+
+def _stop_if_not_finite(model: nn.Module, before: dict, recorded: list, epoch: int, lr: float) -> None:
+    """Raise FloatingPointError if a step of this epoch had a loss that is no number, naming the step."""
+    losses = torch.stack([r["loss"] for r in recorded])
+    bad = (~losses.isfinite()).nonzero()
+    if not len(bad):
+        return
+    model.load_state_dict(before)
+    first = int(bad[0])
+    if epoch == 0 and first == 0:
+        cause = "It was so in the very first step, so look for a log(0), an exp of something large, or a division by 0"
+    else:
+        cause = f"The learning rate {lr:g} is probably too high; try {lr / 10:g}"
+    raise FloatingPointError(
+        f"The loss became {losses[first].item()} in step {first + 1} of epoch {epoch + 1}. {cause}. "
+        "The model is back where it was before that epoch."
+    )
