@@ -15,9 +15,11 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 NOTEBOOKS = Path(__file__).resolve().parent
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
@@ -53,18 +55,14 @@ def to_notebook(source: Path, seconds: int) -> nbformat.NotebookNode:
     """
     notebook = jupytext.read(source)
     address = repository()
-    colab = address.replace(
-        "https://github.com", "https://colab.research.google.com/github"
-    )
-    colab = f"{colab}/blob/main/notebooks/{source.stem}.ipynb"
+    path = address.removeprefix("https://github.com/")
+    colab = f"https://colab.research.google.com/github/{path}/blob/main/notebooks/{source.stem}.ipynb"
     notebook.cells[0].source += "\n\n" + BADGES.format(colab=colab, seconds=seconds)
     notebook.cells.insert(1, nbformat.v4.new_code_cell(SETUP.format(repository=address)))
     seen = {}
     for cell in notebook.cells:
         # Ids that follow from the content keep the diffs of rebuilt notebooks small.
-        digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[
-            :12
-        ]
+        digest = sha256(f"{cell.cell_type}\n{cell.source}")[:12]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = f"{digest}-{seen[digest]}"
         cell.metadata.pop("lines_to_next_cell", None)  # of interest to the text form only
@@ -87,9 +85,12 @@ def to_notebook(source: Path, seconds: int) -> nbformat.NotebookNode:
 
 def source_hash(source: Path) -> str:
     """Return the hash of all that a notebook's text depends on."""
-    return hashlib.sha256(
-        (source.read_text(encoding="utf-8") + BADGES + SETUP + repository()).encode()
-    ).hexdigest()
+    return sha256(source.read_text(encoding="utf-8") + BADGES + SETUP + repository())
+
+
+def sha256(text: str) -> str:
+    """Return the hash of a text, in hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def fold(cell: nbformat.NotebookNode) -> None:
@@ -109,31 +110,28 @@ def execute(notebook: nbformat.NotebookNode, name: str, folder: Path = NOTEBOOKS
     Raises:
         LessonError: a cell failed.
     """
-    client = NotebookClient(
-        notebook, timeout=600, resources={"metadata": {"path": str(folder)}}
-    )
-    current = {}
-    client.on_cell_execute = lambda cell, cell_index: current.update(
-        index=cell_index, source=cell.source
-    )
+    place = {"metadata": {"path": str(folder)}}
+    client = NotebookClient(notebook, timeout=600, resources=place)
+    started = []
+    client.on_cell_execute = lambda cell, cell_index: started.append(cell_index)
     start = time.perf_counter()
     try:
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
-        problem = (
-            f"{error.ename}: {error.evalue}"
-            if isinstance(error, CellExecutionError)
-            else str(error)
-        )
+        problem = str(error)
+        if isinstance(error, CellExecutionError):
+            problem = f"{error.ename}: {error.evalue}"
+        index = started[-1]
         raise LessonError(
-            f"Lesson {name} failed in cell {current['index'] + 1} of {len(notebook.cells)}:\n"
-            f"{current['source']}\n\n{problem}"
+            f"Lesson {name} failed in cell {index + 1} of {len(notebook.cells)}:\n"
+            f"{notebook.cells[index].source}\n\n{problem}"
         ) from error
     seconds = int(time.perf_counter() - start) + 1
     for cell in notebook.cells:
-        cell.metadata.pop(
-            "execution", None
-        )  # time stamps, which would change with every build
+        # Time stamps, which would change with every build.
+        cell.metadata.pop("execution", None)
+    # Merged streams keep of a progress bar what a terminal shows at the end, not all states.
+    CoalesceStreamsPreprocessor().preprocess(notebook, {})
     return seconds
 
 
@@ -153,6 +151,17 @@ def build(source: Path) -> nbformat.NotebookNode:
         cell.source, cell.id = timed.source, timed.id
     notebook.metadata.course.seconds = seconds
     return notebook
+
+
+def to_html(notebook: nbformat.NotebookNode) -> str:
+    """Return an executed lesson as a web page, in which every figure has its description."""
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    soup = BeautifulSoup(page, "html.parser")
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    figures = [output for output in outputs if "image/png" in output.get("data", {})]
+    for image, figure in zip(soup.select(".jp-RenderedImage img"), figures, strict=True):
+        image["alt"] = figure.metadata["image/png"]["alt"]  # nbconvert leaves it out
+    return str(soup)
 
 
 def main() -> None:
@@ -183,8 +192,9 @@ def main() -> None:
             failures.append(str(error))
             continue
         if options.html:
-            page, _ = HTMLExporter().from_notebook_node(notebook)
-            (options.html / f"{source.stem}.html").write_text(page, encoding="utf-8")
+            (options.html / f"{source.stem}.html").write_text(
+                to_html(notebook), encoding="utf-8"
+            )
         else:
             nbformat.write(notebook, NOTEBOOKS / f"{source.stem}.ipynb")
     if failures:

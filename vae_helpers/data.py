@@ -4,14 +4,18 @@ import functools
 import gzip
 import hashlib
 import os
+import re
 import tempfile
+import wave
+import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -58,16 +62,30 @@ class ImageSet:
         """Return the images that ``indices`` picks: a slice, a list or tensor of positions, or a boolean mask."""
         return replace(self, images=self.images[indices], labels=self.labels[indices])
 
+    def binarized(self, seed: int = 0) -> "ImageSet":
+        """Return the same set in black and white: each pixel is white with its grey level as the probability.
+
+        The draw depends on ``seed`` alone, not on the device.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        images = torch.bernoulli(self.floats.cpu(), generator=generator).mul_(255).to(self.images)
+        return replace(self, images=images, source=f"{self.source}, black and white")
+
     def batches(self, batch_size: int, shuffle: bool = False, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield float32 images (n, C, H, W) in [0, 1] with their labels; only the last batch may be smaller.
 
         The order depends on ``seed`` alone, not on the device or on what was drawn before.
         """
-        order = torch.arange(len(self))
-        if shuffle:
-            order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
-        for chosen in order.to(self.images.device).split(batch_size):
+        for chosen in _positions(self.images, batch_size, shuffle, seed):
             yield self.images[chosen].float().div_(255), self.labels[chosen]
+
+
+def _positions(values: Tensor, batch_size: int, shuffle: bool, seed: int) -> tuple[Tensor, ...]:
+    """Return the positions of each batch of ``values``, on its device; the order depends on ``seed`` alone."""
+    order = torch.arange(len(values))
+    if shuffle:
+        order = torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))
+    return order.to(values.device).split(batch_size)
 
 
 SPLITS = ("train", "valid", "test")
@@ -199,6 +217,244 @@ def _digit_set(images: np.ndarray, labels: np.ndarray, source: str) -> ImageSet:
         label_names=tuple("0123456789"),
         source=source,
     )
+
+
+@dataclass(frozen=True)
+class SoundSet:
+    """Sounds of one length, all of them in memory; :func:`vae_helpers.train.fit` takes it like an :class:`ImageSet`.
+
+    Attributes:
+        waveforms: (N, T), float32 in [-1, 1].
+        labels: (N,) what is said, int64.
+        speakers: (N,) who says it, int64.
+        label_names: one name per label.
+        speaker_names: one name per speaker, those included who are not heard in this split.
+        sample_rate: samples per second.
+        source: where the sounds come from, in words.
+
+    Raises:
+        ValueError: the waveforms are not float32 of shape (N, T), or a sound lacks its label or speaker.
+    """
+
+    waveforms: Tensor
+    labels: Tensor
+    speakers: Tensor
+    label_names: tuple[str, ...]
+    speaker_names: tuple[str, ...]
+    sample_rate: int
+    source: str
+
+    def __post_init__(self):
+        if self.waveforms.dtype != torch.float32 or self.waveforms.ndim != 2:
+            raise ValueError(
+                "A SoundSet holds float32 waveforms of the shape (N, T), but got "
+                f"{self.waveforms.dtype} of the shape {tuple(self.waveforms.shape)}."
+            )
+        if not len(self.waveforms) == len(self.labels) == len(self.speakers):
+            raise ValueError(
+                f"There are {len(self.waveforms)} sounds, but {len(self.labels)} labels and {len(self.speakers)} "
+                "speakers."
+            )
+
+    def __len__(self) -> int:
+        return len(self.waveforms)
+
+    def to(self, device: torch.device | str) -> "SoundSet":
+        """Return the same set on ``device``."""
+        return self._map(lambda values: values.to(device))
+
+    def subset(self, indices) -> "SoundSet":
+        """Return the sounds that ``indices`` picks: a slice, a list or tensor of positions, or a boolean mask."""
+        return self._map(lambda values: values[indices])
+
+    def batches(self, batch_size: int, shuffle: bool = False, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield waveforms (n, T) with their labels, in an order that depends on ``seed`` alone."""
+        for chosen in _positions(self.waveforms, batch_size, shuffle, seed):
+            yield self.waveforms[chosen], self.labels[chosen]
+
+    def _map(self, change) -> "SoundSet":
+        return replace(
+            self, waveforms=change(self.waveforms), labels=change(self.labels), speakers=change(self.speakers)
+        )
+
+
+def load_speech(split: str, source: str = "auto") -> SoundSet:
+    """Load spoken words of one second at 8 kHz, (N, 8000), each in the middle of silence and with a peak of 0.9.
+
+    Speakers are split as well as recordings, so that a model can be judged on a voice that it never heard: with
+    the speakers in alphabetical order, ``"valid"`` is the first one, ``"train"`` are those between, and the last
+    one is heard in ``"test"`` alone. ``"test"`` has every speaker, in takes 0 to 4, the official test recordings;
+    ``"train"`` and ``"valid"`` have the other takes.
+
+    Args:
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        source: ``"fsdd"`` for the Free Spoken Digit Dataset, found in ``VAE_DATA_ROOT``; ``"embedded"`` for ten
+            words in eight voices that the course synthesises (300 / 50 / 400 sounds); ``"auto"`` for the first that
+            can be had.
+
+    Raises:
+        ValueError: an unknown split or source.
+        OSError: the recordings were asked for by name and cannot be read; the message says why.
+    """
+    _check_request(split, source, ("auto", "fsdd", "embedded"), "speech")
+    why = "as asked"
+    if source != "embedded":
+        try:
+            return _spoken_digits(split)
+        except OSError as error:
+            if source == "fsdd":
+                raise
+            why = str(error)
+    return _embedded_speech(split, why)
+
+
+def _in_split(split: str, speaker: int, take: int, speakers: int) -> bool:
+    """Say whether this take of this speaker belongs to the split; :func:`load_speech` says how they are split."""
+    if take < 5:
+        return split == "test"
+    return split == ("valid" if speaker == 0 else "train" if speaker < speakers - 1 else None)
+
+
+_RATE = 8000  # samples per second, and per sound
+
+
+def _spoken_digits(split: str) -> SoundSet:
+    folder = data_root() / "fsdd" / "recordings"
+    if not folder.is_dir():
+        raise OSError("there is no fsdd/recordings in the data folder")
+    files = [m for path in sorted(folder.iterdir()) if (m := re.fullmatch(r"(\d)_([a-z]+)_(\d+)\.wav", path.name))]
+    names = sorted({file[2] for file in files})
+    if len(names) < 3:
+        raise OSError(f"{folder} must hold recordings, such as 7_jackson_32.wav, of three speakers or more")
+    chosen = [(int(f[1]), names.index(f[2]), folder / f[0], int(f[3])) for f in files]
+    chosen = [(*c[:3],) for c in chosen if _in_split(split, c[1], c[3], len(names))]
+    if not chosen:
+        raise OSError(f"{folder} holds no recording of the {split!r} split, which has takes {_TAKES[split]}")
+    labels, speakers, paths = zip(*chosen, strict=True)
+    waveforms = torch.stack([_read_wav(path) for path in paths])
+    _announce(f"Speech: Free Spoken Digit Dataset, {len(files):,} recordings of {len(names)} speakers, from {folder}.")
+    return SoundSet(
+        waveforms=waveforms,
+        labels=torch.tensor(labels),
+        speakers=torch.tensor(speakers),
+        label_names=("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
+        speaker_names=tuple(names),
+        sample_rate=_RATE,
+        source="Free Spoken Digit Dataset",
+    )
+
+
+_TAKES = {"train": "5 and up", "valid": "5 and up", "test": "0 to 4"}
+
+
+def _read_wav(path: Path) -> Tensor:
+    """Read a recording, scale its peak to 0.9, and put it in the middle of one second of silence."""
+    try:
+        with wave.open(str(path)) as file:
+            form = (file.getnchannels(), 8 * file.getsampwidth(), file.getframerate())
+            frames = file.getnframes()
+            content = file.readframes(frames)
+    except (EOFError, wave.Error):
+        raise OSError(f"{path} is cut off or is no wav file; delete it and copy it again.") from None
+    if form != (1, 16, _RATE):
+        raise OSError(f"{path} has {form[0]} channels of {form[1]} bits at {form[2]} Hz; 1, 16 and {_RATE} are needed.")
+    if len(content) != 2 * frames or not frames:
+        raise OSError(f"{path} is cut off; delete it and copy it again.")
+    sound = torch.tensor(np.frombuffer(content, "<i2").astype(np.float32))
+    sound = 0.9 * sound / sound.abs().max().clamp(min=1)
+    missing = _RATE - len(sound)
+    return nn.functional.pad(sound, (missing // 2, missing - missing // 2))  # a negative pad cuts
+
+
+def _embedded_speech(split: str, why: str) -> SoundSet:
+    from vae_helpers.synthesis import VOICES, WORDS, speak
+
+    words, voices = tuple(WORDS), tuple(VOICES)
+    chosen = [
+        (word, voice)
+        for word in range(len(words))
+        for voice in range(len(voices))
+        for take in range(10)
+        if _in_split(split, voice, take, len(voices))
+    ]
+    labels, speakers = zip(*chosen, strict=True)
+    _announce(
+        f"Speech: {len(words)} words in {len(voices)} voices, synthesised by the course ({why.rstrip('.')}). "
+        "To use recordings of people, see data/README.md."
+    )
+    return SoundSet(
+        waveforms=speak(
+            [words[w] for w in labels], [voices[v] for v in speakers], _RATE, _RATE, seed=SPLITS.index(split)
+        ),
+        labels=torch.tensor(labels),
+        speakers=torch.tensor(speakers),
+        label_names=words,
+        speaker_names=voices,
+        sample_rate=_RATE,
+        source="synthesised words",
+    )
+
+
+def load_xrays(split: str, source: str = "auto") -> ImageSet:
+    """Load chest X-rays, (N, 1, 28, 28), labelled 0 (healthy) or 1 (pneumonia).
+
+    Args:
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        source: ``"pneumoniamnist"`` for the file of that name in ``VAE_DATA_ROOT`` (4,708 / 524 / 624 images of
+            children); ``"embedded"`` for phantoms that the course draws (1,500 / 250 / 400); ``"auto"`` for the
+            first that can be had.
+
+    Raises:
+        ValueError: an unknown split or source.
+        OSError: PneumoniaMNIST was asked for by name and cannot be read; the message says why.
+    """
+    _check_request(split, source, ("auto", "pneumoniamnist", "embedded"), "chest X-rays")
+    why = "as asked"
+    if source != "embedded":
+        try:
+            return _pneumonia(split)
+        except OSError as error:
+            if source == "pneumoniamnist":
+                raise
+            why = str(error)
+    from vae_helpers.synthesis import chest_phantoms
+
+    count, seed = {"train": (1500, 0), "valid": (250, 1), "test": (400, 2)}[split]
+    _announce(f"Chest X-rays: phantoms drawn by the course ({why.rstrip('.')}). To use real ones, see data/README.md.")
+    images, labels = chest_phantoms(count, seed)
+    return ImageSet(images=images, labels=labels, label_names=_CHESTS, source="drawn phantoms")
+
+
+_CHESTS = ("healthy", "pneumonia")
+
+
+def _pneumonia(split: str) -> ImageSet:
+    path = data_root() / "pneumoniamnist.npz"
+    if not path.exists():
+        raise OSError("there is no pneumoniamnist.npz in the data folder")
+    prefix = "val" if split == "valid" else split
+    try:
+        with np.load(path) as archive:
+            images, labels = archive[f"{prefix}_images"], archive[f"{prefix}_labels"]
+    except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile, zlib.error):
+        raise OSError(f"{path} is cut off or is not PneumoniaMNIST; delete it and copy it again.") from None
+    if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or labels.shape != (len(images), 1):
+        raise OSError(f"{path} does not hold 28×28 images with one label each; take the 28×28 edition of the set.")
+    _announce(f"Chest X-rays: PneumoniaMNIST, from {path}.")
+    return ImageSet(
+        images=torch.tensor(images).unsqueeze(1),
+        labels=torch.tensor(labels[:, 0], dtype=torch.int64),
+        label_names=_CHESTS,
+        source="PneumoniaMNIST",
+    )
+
+
+def _check_request(split: str, source: str, sources: tuple[str, ...], what: str) -> None:
+    """Raise ValueError unless the split and the source exist."""
+    if split not in SPLITS:
+        raise ValueError(f"There is no split {split!r}; choose one of: {', '.join(SPLITS)}.")
+    if source not in sources:
+        raise ValueError(f"There is no source {source!r} of {what}; choose one of: {', '.join(sources)}.")
 
 
 @functools.cache

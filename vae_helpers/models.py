@@ -1,9 +1,15 @@
-"""The course's models. Each is first written out in a lesson's own cells."""
+"""The course's models. Each is first written out in a lesson's own cells.
+
+A model keeps every argument that it was made with as an attribute of the same name, so that
+:func:`vae_helpers.checkpoints.save_model` can write them down.
+"""
 
 import itertools
 import math
+from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -19,6 +25,7 @@ class DenseAutoencoder(nn.Module):
     def __init__(self, *, image_shape=(1, 28, 28), hidden=(256, 128), latent_dim: int = 2):
         super().__init__()
         self.image_shape = tuple(image_shape)
+        self.hidden = tuple(hidden)
         self.latent_dim = latent_dim
         widths = [math.prod(self.image_shape), *hidden, latent_dim]
         self.encoder = _dense_layers(widths)
@@ -37,6 +44,269 @@ class DenseAutoencoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the reconstructions (N, C, H, W) of images (N, C, H, W)."""
         return self.decode(self.encode(images))
+
+
+class ConvAutoencoder(nn.Module):
+    """A convolutional autoencoder: image → code → image (lesson 04).
+
+    The encoder halves the image's height and width once for each number in ``channels``; the decoder is its mirror
+    image. With the defaults, (1, 28, 28) becomes (16, 14, 14), (32, 7, 7), and a code.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        channels: feature maps after each halving.
+        latent_dim: how many numbers a code has.
+
+    Raises:
+        ValueError: height or width cannot be halved so often.
+    """
+
+    def __init__(self, *, image_shape=(1, 28, 28), channels=(16, 32), latent_dim: int = 16):
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        self.channels = tuple(channels)
+        self.latent_dim = latent_dim
+        small = _halved(self.image_shape, self.channels)
+        down, up = [], []
+        for size_in, size_out in itertools.pairwise([image_shape[0], *channels]):
+            down += [nn.Conv2d(size_in, size_out, 4, stride=2, padding=1), nn.SiLU()]
+            # Collected from the image inwards, and used in reverse.
+            up += [nn.ConvTranspose2d(size_out, size_in, 4, stride=2, padding=1), nn.SiLU()]
+        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), latent_dim))
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, math.prod(small)), nn.Unflatten(1, small), *up[::-1])
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the codes (N, latent_dim) of images (N, C, H, W)."""
+        check_shape(images, self.image_shape, "images")
+        return self.encoder(images)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
+        check_shape(codes, (self.latent_dim,), "codes")
+        # In float32, because bfloat16 has no number between 0.996 and 1.
+        return torch.sigmoid(self.decoder(codes).float())
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the reconstructions (N, C, H, W) of images (N, C, H, W)."""
+        return self.decode(self.encode(images))
+
+
+class VAEOutput(NamedTuple):
+    """What a VAE's forward pass returns."""
+
+    reconstruction: Tensor  #: (N, C, H, W), in [0, 1]: decode(z)
+    mean: Tensor  #: (N, latent_dim): the centre of each code's Gaussian q(z|x)
+    log_var: Tensor  #: (N, latent_dim): log σ² of that Gaussian
+    z: Tensor  #: (N, latent_dim): the code, drawn from it
+
+
+class VAE(nn.Module):
+    """What all VAEs of the course have in common (lesson 07). A VAE adds ``encode``, ``decode`` and ``latent_dim``.
+
+    The prior p(z) is N(0, I), and q(z|x) is a Gaussian with independent dimensions.
+    """
+
+    latent_dim: int
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
+        raise NotImplementedError
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
+        raise NotImplementedError
+
+    def reparameterize(self, mean: Tensor, log_var: Tensor) -> Tensor:
+        """Draw z = mean + σ · ε with ε from N(0, I), so that gradients reach mean and log_var.
+
+        (Kingma and Welling, 2014, "Auto-encoding variational Bayes", arXiv:1312.6114.)
+        """
+        sigma = torch.exp(0.5 * log_var)
+        return mean + sigma * torch.randn_like(sigma)
+
+    def forward(self, images: Tensor) -> VAEOutput:
+        """Encode the images (N, C, H, W), draw a code for each, and decode it.
+
+        The code is drawn in evaluation mode too, because the ELBO is defined with it. The best single
+        reconstruction of an image is that of the mean: ``decode(encode(images)[0])``.
+        """
+        mean, log_var = self.encode(images)
+        z = self.reparameterize(mean, log_var)
+        return VAEOutput(self.decode(z), mean, log_var, z)
+
+    @torch.no_grad()
+    def sample(self, n: int) -> Tensor:
+        """Return n new images (n, C, H, W) in [0, 1]: decoded draws from the prior N(0, I)."""
+        return self.decode(torch.randn(n, self.latent_dim, device=next(self.parameters()).device))
+
+
+class DenseVAE(VAE):
+    """A fully connected VAE: the autoencoder of lesson 03 with twice as many outputs of the encoder (lesson 07).
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        hidden: widths of the encoder's hidden layers; the decoder has the same in reverse. Without any, the VAE
+            is linear up to the decoder's sigmoid.
+        latent_dim: how many numbers a code has.
+    """
+
+    def __init__(self, *, image_shape=(1, 28, 28), hidden=(256, 128), latent_dim: int = 2):
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        self.hidden = tuple(hidden)
+        self.latent_dim = latent_dim
+        pixels = math.prod(self.image_shape)
+        self.encoder = _dense_layers([pixels, *hidden, 2 * latent_dim])
+        self.decoder = _dense_layers([latent_dim, *hidden[::-1], pixels])
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
+        check_shape(images, self.image_shape, "images")
+        return _split_gaussian(self.encoder(images.flatten(1)))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
+        check_shape(z, (self.latent_dim,), "codes")
+        return torch.sigmoid(self.decoder(z).float()).unflatten(1, self.image_shape)
+
+
+class ConvVAE(VAE):
+    """A convolutional VAE (lesson 08).
+
+    The encoder halves the image's height and width once for each number in ``channels``, then a hidden dense
+    layer leads to mean and log_var. The decoder is its mirror image. With the defaults, (1, 28, 28) becomes
+    (32, 14, 14), (64, 7, 7), 256 numbers, and a code.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        channels: feature maps after each halving.
+        blocks: residual blocks that follow each halving in the encoder and come before each doubling in the
+            decoder; more make a better and slower model.
+        hidden: width of the dense layer on either side of the code.
+        latent_dim: how many numbers a code has.
+
+    Raises:
+        ValueError: height or width cannot be halved so often.
+    """
+
+    def __init__(
+        self, *, image_shape=(1, 28, 28), channels=(32, 64), blocks: int = 0, hidden: int = 256, latent_dim: int = 16
+    ):
+        super().__init__()
+        self.image_shape = tuple(image_shape)
+        self.channels = tuple(channels)
+        self.blocks = blocks
+        self.hidden = hidden
+        self.latent_dim = latent_dim
+        small = _halved(self.image_shape, self.channels)
+        down, up = [], []
+        for size_in, size_out in itertools.pairwise([image_shape[0], *channels]):
+            down += [nn.Conv2d(size_in, size_out, 4, stride=2, padding=1), nn.SiLU()]
+            down += [ResidualBlock(size_out) for _ in range(blocks)]
+            # Collected from the image inwards, and used in reverse.
+            up += [nn.ConvTranspose2d(size_out, size_in, 4, stride=2, padding=1), nn.SiLU()]
+            up += [ResidualBlock(size_out) for _ in range(blocks)]
+        self.encoder = nn.Sequential(
+            *down, nn.Flatten(), nn.Linear(math.prod(small), hidden), nn.SiLU(), nn.Linear(hidden, 2 * latent_dim)
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_dim, hidden),
+            nn.SiLU(),
+            nn.Linear(hidden, math.prod(small)),
+            nn.Unflatten(1, small),
+            *up[::-1],
+        )
+        self.apply(_he_initialize)
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
+        check_shape(images, self.image_shape, "images")
+        return _split_gaussian(self.encoder(images))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
+        check_shape(z, (self.latent_dim,), "codes")
+        return torch.sigmoid(self.decoder(z).float())
+
+
+class ResidualBlock(nn.Module):
+    """Two 3×3 convolutions whose result is added to their input, (N, C, H, W) → (N, C, H, W).
+
+    At the start it passes its input through unchanged, so that a deep model trains as easily as a shallow one.
+    (He et al., 2016, "Identity mappings in deep residual networks", arXiv:1603.05027; the zero start is that of
+    Zhang et al., 2019, "Fixup initialization", arXiv:1901.09321.)
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.first = nn.Conv2d(channels, channels, 3, padding=1)
+        self.second = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features + what the two convolutions make of them."""
+        return features + self.second(F.silu(self.first(F.silu(features))))
+
+
+class DigitClassifier(nn.Module):
+    """A small convolutional classifier of digits, which judges samples in :func:`vae_helpers.evaluate.scoreboard`.
+
+    Args:
+        width: how many features an image has.
+    """
+
+    def __init__(self, *, width: int = 32):
+        super().__init__()
+        self.width = width
+        self.body = nn.Sequential(
+            *(nn.Conv2d(1, 16, 4, stride=2, padding=1), nn.SiLU()),
+            *(nn.Conv2d(16, 32, 4, stride=2, padding=1), nn.SiLU()),
+            *(nn.Flatten(), nn.Linear(32 * 7 * 7, width)),
+        )
+        self.head = nn.Linear(width, 10)
+        # What the features of MNIST's training images are like; set after training.
+        self.register_buffer("real_mean", torch.zeros(width))
+        self.register_buffer("real_covariance", torch.eye(width))
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the features (N, width) of digits (N, 1, 28, 28) in [0, 1]."""
+        check_shape(images, (1, 28, 28), "images")
+        return self.body(images)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, 10) of digits (N, 1, 28, 28) in [0, 1]."""
+        return self.head(F.silu(self.features(images))).float()
+
+
+def _he_initialize(layer: nn.Module) -> None:
+    """Draw a layer's weights so large that signals neither fade nor grow on their way; zero weights stay zero.
+
+    A few epochs then reach what takes several times as many with PyTorch's smaller default. (He et al., 2015,
+    "Delving deep into rectifiers", arXiv:1502.01852.)
+    """
+    if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and layer.weight.any():
+        mode = "fan_out" if isinstance(layer, nn.ConvTranspose2d) else "fan_in"
+        nn.init.kaiming_normal_(layer.weight, mode=mode)
+        nn.init.zeros_(layer.bias)
+
+
+def _split_gaussian(outputs: Tensor) -> tuple[Tensor, Tensor]:
+    """Split an encoder's outputs (N, 2 · latent_dim) into mean and log_var, as float32 under mixed precision too."""
+    mean, log_var = outputs.float().chunk(2, dim=1)
+    return mean, log_var
+
+
+def _halved(image_shape: tuple[int, ...], channels: tuple[int, ...]) -> tuple[int, int, int]:
+    """Return the shape of the last feature maps if images (C, H, W) are halved once for each number in ``channels``."""
+    height, width = image_shape[1:]
+    factor = 2 ** len(channels)
+    if height % factor or width % factor:
+        raise ValueError(
+            f"{len(channels)} numbers in channels halve the images {len(channels)} times, so their height and "
+            f"width must be multiples of {factor}, but are {height} and {width}."
+        )
+    return channels[-1], height // factor, width // factor
 
 
 def _dense_layers(widths: list[int]) -> nn.Sequential:

@@ -161,6 +161,6 @@ def manifold(decode, low: float, high: float, steps: int, title: str) -> Figure:
     tiles = images.reshape(steps, steps, channels, height, width).permute(2, 0, 3, 1, 4)
     figure, ax = plt.subplots(figsize=(6, 6))
     picture = tiles.reshape(channels, steps * height, steps * width).permute(1, 2, 0).squeeze(-1)
-    ax.imshow(picture.cpu(), cmap="gray", vmin=0, vmax=1, extent=(low, high, low, high), aspect="equal")
+    ax.imshow(picture.cpu().numpy(), cmap="gray", vmin=0, vmax=1, extent=(low, high, low, high), aspect="equal")
     ax.set(title=title, xlabel="first number of the code", ylabel="second number of the code")
     return figure

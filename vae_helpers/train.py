@@ -102,7 +102,7 @@ def fit(
                 recorded = []
                 model.train()
                 for images, labels in data.batches(batch_size, shuffle=True, seed=seed + epoch):
-                    parts = _as_dict(loss(model, images.contiguous(memory_format=torch.channels_last), labels))
+                    parts = _as_dict(loss(model, _channels_last(images), labels))
                     optimizer.zero_grad()
                     parts["loss"].mean().backward()
                     optimizer.step()
@@ -139,7 +139,7 @@ def measure(model: nn.Module, data, loss: Loss = reconstruction_loss, batch_size
     device = next(model.parameters()).device
     recorded = []
     for images, labels in data.to(device).batches(batch_size):
-        parts = _as_dict(loss(model, images.contiguous(memory_format=torch.channels_last), labels))
+        parts = _as_dict(loss(model, _channels_last(images), labels))
         recorded.append({name: value.sum() for name, value in parts.items()})
     return _means(recorded, len(data))
 
@@ -206,6 +206,11 @@ def _as_dict(parts: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
             f"{tuple(parts['loss'].shape)}; sum over the pixels only, not over the batch."
         )
     return parts
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    """Lay images out as convolutions like them best; anything else, such as sound, stays as it is."""
+    return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
 
 
 def _means(recorded: list[dict[str, Tensor]], count: int) -> dict[str, float]:

@@ -1,0 +1,103 @@
+"""The course as a learner sees it: a real JupyterLab in headless Chromium."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from conftest import ROOT
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """Serve copies of the notebooks with JupyterLab; yields its address."""
+    folder = tmp_path_factory.mktemp("lab")
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(path, folder)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    command += ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--LabApp.news_url=None"]
+    with open(folder / "server.log", "w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(120):
+            try:
+                urllib.request.urlopen(f"{address}/api")
+                break
+            except urllib.error.URLError:
+                time.sleep(0.5)
+        else:
+            pytest.fail(f"JupyterLab did not start: {(folder / 'server.log').read_text()[-2000:]}")
+        yield address
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    page = browser.new_page(viewport={"width": 1300, "height": 1100})
+    page.set_default_timeout(120_000)
+    yield page
+    page.close()
+
+
+def open_notebook(page, lab, name):
+    page.goto(f"{lab}/doc/tree/{name}")
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell")
+    # Sessions start in the background; running a cell before that would ask which kernel to take.
+    page.wait_for_selector(".jp-NotebookPanel-toolbar [data-status='idle']", state="attached")
+
+
+def run_cells_until(page, selector, most):
+    """Press Shift+Enter from the first cell on, until something that ``selector`` finds is on the page."""
+    page.locator(".jp-Notebook").focus()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+Home")
+    for _ in range(most):
+        page.keyboard.press("Shift+Enter")
+        page.wait_for_timeout(300)
+        if page.locator(selector).count():
+            return page.locator(selector).first
+    return page.wait_for_selector(selector)
+
+
+def test_a_slider_redraws_its_picture(page, lab):
+    open_notebook(page, lab, "01_from_a_neuron_to_an_autoencoder.ipynb")
+    # The saved page holds no live widget, so that what appears comes from the cell that is run.
+    page.keyboard.press("Escape")
+    picture = run_cells_until(page, ".jupyter-widgets img.widget-image", most=7)
+    before = picture.get_attribute("src")
+    slider = page.locator(".jupyter-widgets .noUi-handle").first
+    slider.scroll_into_view_if_needed()
+    slider.focus()
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    page.wait_for_function(
+        "before => document.querySelector('.jupyter-widgets img.widget-image').src != before", arg=before
+    )
+    value = page.locator(".jupyter-widgets .widget-readout").first.inner_text()
+    assert float(value) > 1.5, "the slider should have moved to the right"
+    assert not page.locator(".jp-RenderedText[data-mime-type*='stderr']").count()

@@ -1,0 +1,86 @@
+"""Every check of lesson 02 accepts right answers and names each typical mistake."""
+
+import numpy as np
+import pytest
+import torch
+
+from vae_helpers import checks
+
+
+def needed(variances, share):
+    """How many components, found by walking, with none of the check's own code."""
+    kept, total = 0.0, float(variances.sum())
+    for number, variance in enumerate(variances.tolist(), start=1):
+        kept += variance
+        if kept / total >= share:
+            return number
+
+
+def drawn(z, noise, mean, components, variances, sigma2):
+    weights = components.T @ torch.diag((variances - sigma2) ** 0.5)
+    return torch.stack([mean + weights @ one + sigma2**0.5 * e for one, e in zip(z, noise, strict=True)])
+
+
+RIGHT = [
+    (checks.pca_reconstruction, lambda x, m, c: sum(torch.outer((x - m) @ v, v) for v in c) + m),
+    (checks.pca_reconstruction, lambda x, m, c: ((x - m).numpy() @ c.numpy().T) @ c.numpy() + m.numpy()),
+    (checks.components_needed, needed),
+    (checks.components_needed, lambda v, share: np.searchsorted((v.cumsum(0) / v.sum()).numpy(), share) + 1),
+    (checks.ppca_draw, drawn),
+]
+
+WRONG = [
+    (checks.pca_reconstruction, lambda x, m, c: (x - m) @ c.T @ c, "add the mean back"),
+    (checks.pca_reconstruction, lambda x, m, c: x @ c.T @ c + m, "forgot to subtract the mean"),
+    (checks.pca_reconstruction, lambda x, m, c: x @ c.T @ c, "missing altogether"),
+    (checks.pca_reconstruction, lambda x, m, c: (x - x.mean(0)) @ c.T @ c + x.mean(0), "argument `mean`"),
+    (checks.pca_reconstruction, lambda x, m, c: (x - m) @ c.T, "return the codes"),
+    (checks.pca_reconstruction, lambda x, m, c: x @ c.T, "did not centre"),
+    (checks.pca_reconstruction, lambda x, m, c: x - m - (x - m) @ c.T @ c, "return the error"),
+    (checks.pca_reconstruction, lambda x, m, c: x - (m + (x - m) @ c.T @ c), "return the error"),
+    (checks.pca_reconstruction, lambda x, m, c: (x - m) @ c.T @ c - m, "sign of the mean"),
+    (checks.pca_reconstruction, lambda x, m, c: x, "as they came"),
+    (checks.pca_reconstruction, lambda x, m, c: (x - m) @ c @ c.T + m, "stopped with RuntimeError"),
+    (checks.pca_reconstruction, lambda x, m, c: 2 * m + (x - m) @ c.T @ c, "wrong numbers"),
+    (checks.components_needed, lambda v, share: needed(v, share) - 1, "One too few"),
+    (checks.components_needed, lambda v, share: needed(v, share) + 1, "One too many"),
+    (checks.components_needed, lambda v, share: needed(v**2, share), "squared the variances"),
+    (checks.components_needed, lambda v, share: needed(v**0.5, share), "square roots"),
+    (checks.components_needed, lambda v, share: needed(v, 1 - share), "*lose*"),
+    (checks.components_needed, lambda v, share: int((v.cumsum(0) < share).sum()) + 1, "divide by their total"),
+    (checks.components_needed, lambda v, share: needed(v.flip(0), share), "smallest variances"),
+    (checks.components_needed, lambda v, share: int((v / v.sum() >= share).sum()), "share each"),
+    (checks.components_needed, lambda v, share: round(len(v) * share), "share of all components"),
+    (checks.components_needed, lambda v, share: v[: needed(v, share)].sum() / v.sum(), "return the share"),
+    (checks.components_needed, lambda v, share: len(v), "wrong numbers"),
+    (checks.components_needed, lambda v, share: v.cumsum(0) / v.sum(), "shape"),
+    (checks.ppca_draw, lambda z, e, m, c, v, s2: m + z * (v - s2).sqrt() @ c + s2 * e, "noise with σ²"),
+    (checks.ppca_draw, lambda z, e, m, c, v, s2: m + z * (v - s2) @ c + s2**0.5 * e, "z with λ − σ²"),
+    (checks.ppca_draw, lambda z, e, m, c, v, s2: m + z * (v - s2) @ c + s2 * e, "Both scales"),
+    (checks.ppca_draw, lambda z, e, m, c, v, s2: m + z * v.sqrt() @ c + s2**0.5 * e, "vary too much"),
+    (checks.ppca_draw, lambda z, e, m, c, v, s2: z * (v - s2).sqrt() @ c + s2**0.5 * e, "forgot to add the mean"),
+    (checks.ppca_draw, lambda z, e, m, c, v, s2: m + z * (v - s2).sqrt() @ c, "noise is missing"),
+    (checks.ppca_draw, lambda z, e, m, c, v, s2: m + z @ c + s2**0.5 * e, "scale z"),
+    (checks.ppca_draw, lambda z, e, m, c, v, s2: m + z * (v - s2).sqrt() @ c + e, "scale the noise"),
+    (checks.ppca_draw, lambda z, e, m, c, v, s2: m + z * v @ c + s2 * e, "wrong numbers"),
+]
+
+
+@pytest.mark.parametrize(("check", "solution"), RIGHT)
+def test_a_right_answer_passes(check, solution):
+    verdict = check(solution)
+    assert verdict.ok, verdict.message
+
+
+@pytest.mark.parametrize("check", [checks.pca_reconstruction, checks.components_needed, checks.ppca_draw])
+def test_an_empty_answer_fails_politely(check):
+    verdict = check(lambda *arguments: ...)
+    assert not verdict.ok
+    assert "nothing yet" in verdict.message
+
+
+@pytest.mark.parametrize(("check", "answer", "words"), WRONG)
+def test_a_wrong_answer_is_named(check, answer, words):
+    verdict = check(answer)
+    assert not verdict.ok
+    assert words in verdict.message

@@ -1,0 +1,85 @@
+"""Every check of lesson 04 accepts the solution and names each typical mistake."""
+
+import pytest
+import torch
+from torch import nn
+
+from vae_helpers import checks
+
+conv2d = nn.functional.conv2d
+
+
+def loop_layer(image, weight, bias, stride):
+    """A convolutional layer without PyTorch's, and with none of the check's own code."""
+    k = weight.shape[-1]
+    rows = range(0, image.shape[1] - k + 1, stride)
+    columns = range(0, image.shape[2] - k + 1, stride)
+    return torch.stack(
+        [
+            torch.stack([(image[:, r : r + k, c : c + k] * kernels).sum() + b for r in rows for c in columns])
+            for kernels, b in zip(weight, bias, strict=True)
+        ]
+    ).reshape(len(weight), len(rows), len(columns))
+
+
+RIGHT = [
+    (checks.convolution_size, lambda n, k, s, p: int((n - k + 2 * p) / s + 1)),
+    (checks.convolution_layer, loop_layer),
+    (checks.transposed_size, lambda n, k, s, p, extra: s * (n - 1) + k + extra - 2 * p),
+    (checks.convolution_parameters, lambda c, d, k, height, width: d * c * k**2 + d),
+]
+
+WRONG = [
+    (checks.convolution_size, lambda n, k, s, p: (n + p - k) // s + 1, "one side"),
+    (checks.convolution_size, lambda n, k, s, p: (n - k) // s + 1, "leave the padding out"),
+    (checks.convolution_size, lambda n, k, s, p: -(-(n + 2 * p - k) // s) + 1, "rounded up"),
+    (checks.convolution_size, lambda n, k, s, p: (n + 2 * p - k) / s + 1, "did not round"),
+    (checks.convolution_size, lambda n, k, s, p: (n + 2 * p - k) // s, "+ 1"),
+    (checks.convolution_size, lambda n, k, s, p: n + 2 * p - k + 1, "stride"),
+    (checks.convolution_size, lambda n, k, s, p: n, "wrong numbers"),
+    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w.flip(2, 3), b, s), "flipped"),
+    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w.transpose(2, 3), b, s), "rows and columns"),
+    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w, b, 1), "ignore the stride"),
+    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w, 0 * b, s), "forgot the bias"),
+    (
+        checks.convolution_layer,
+        lambda x, w, b, s: sum(loop_layer(x[i : i + 1], w[:, i : i + 1], b, s) for i in range(len(x))),
+        "once per input channel",
+    ),
+    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x / len(x), w, b, s), "averaged"),
+    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x[:1], w[:, :1], b, s), "first input channel only"),
+    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w, b, s)[0], "shape"),
+    (checks.transposed_size, lambda n, k, s, p, extra: (n + 2 * p - k) // s + 1, "other way"),
+    (checks.transposed_size, lambda n, k, s, p, extra: (n - 1) * s - 2 * p + k, "forgot the output padding"),
+    (checks.transposed_size, lambda n, k, s, p, extra: (n - 1) * s - 2 * p + k + 2 * extra, "both sides"),
+    (checks.transposed_size, lambda n, k, s, p, extra: (n - 1) * s - p + k + extra, "crop one side only"),
+    (checks.transposed_size, lambda n, k, s, p, extra: (n - 1) * s + 2 * p + k + extra, "cut off"),
+    (checks.transposed_size, lambda n, k, s, p, extra: n * s - 2 * p + k + extra, "gaps"),
+    (checks.transposed_size, lambda n, k, s, p, extra: (n - 1) * s - 2 * p + k + extra + 1, "1 too many"),
+    (checks.convolution_parameters, lambda c, d, k, h, w: d * c * k * k, "forgot the biases"),
+    (checks.convolution_parameters, lambda c, d, k, h, w: d * (c * k * k + 1) * h * w, "size of the image"),
+    (checks.convolution_parameters, lambda c, d, k, h, w: d * c * k * k * h * w + d, "size of the image"),
+    (checks.convolution_parameters, lambda c, d, k, h, w: (c * h * w + 1) * d * h * w, "dense layer"),
+    (checks.convolution_parameters, lambda c, d, k, h, w: d * c * (k * k + 1), "only one bias"),
+    (checks.convolution_parameters, lambda c, d, k, h, w: d * (k * k + 1), "one kernel for all"),
+    (checks.convolution_parameters, lambda c, d, k, h, w: d * (c * k + 1), "squared"),
+]
+
+
+@pytest.mark.parametrize(("check", "solution"), RIGHT)
+def test_a_right_answer_passes(check, solution):
+    assert check(solution).ok
+
+
+@pytest.mark.parametrize("check", [check for check, _ in RIGHT])
+def test_an_empty_answer_fails_politely(check):
+    verdict = check(lambda *arguments: ...)
+    assert not verdict.ok
+    assert "nothing yet" in verdict.message
+
+
+@pytest.mark.parametrize(("check", "answer", "words"), WRONG)
+def test_a_wrong_answer_is_named(check, answer, words):
+    verdict = check(answer)
+    assert not verdict.ok
+    assert words in verdict.message

@@ -1,0 +1,57 @@
+import pytest
+import torch
+
+from vae_helpers.device import budget, pick_device, seed_everything
+
+
+def test_the_best_device_is_cuda_then_mps_then_cpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert pick_device().type == "cpu"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert pick_device().type == "mps"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device().type == "cuda"
+    assert pick_device("cuda:1") == torch.device("cuda:1")
+    assert pick_device("cpu").type == "cpu"
+
+
+def test_the_environment_overrides_the_argument(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setenv("VAE_DEVICE", "cpu")
+    assert pick_device("cuda").type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["cuda:7", "gpu", "mps", "xpu"])
+def test_a_device_that_is_not_there_is_named_with_those_that_are(name, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=f"You asked for the device '{name}'.*it has: cuda, cpu"):
+        pick_device(name)
+    monkeypatch.setenv("VAE_DEVICE", name)
+    with pytest.raises(ValueError, match=f"VAE_DEVICE names the device '{name}'"):
+        pick_device()
+
+
+def test_a_seed_fixes_all_random_numbers():
+    import random
+
+    import numpy as np
+
+    def draw():
+        return random.random(), np.random.rand(), torch.rand(1).item()
+
+    seed_everything(3)
+    first = draw()
+    seed_everything(3)
+    assert draw() == first
+    seed_everything(4)
+    assert all(a != b for a, b in zip(draw(), first, strict=True))
+
+
+def test_the_budget_follows_the_device(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert budget(cpu=2, gpu=20) == 2
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert budget(cpu=2, gpu=20) == 20

@@ -1,0 +1,129 @@
+"""Shapes, ranges, gradients and refusals of the models."""
+
+import ast
+import functools
+
+import build
+import pytest
+import torch
+from torch import nn
+
+from vae_helpers import data, losses, models, train
+
+
+def written_in_lesson(number, name):
+    """The class that a lesson writes out in its own cells."""
+    [source] = [path for path in build.SOURCES if path.name.startswith(number)]
+    definitions = ast.parse(source.read_text(encoding="utf-8")).body
+    [definition] = [part for part in definitions if isinstance(part, ast.ClassDef) and part.name == name]
+    names = {"torch": torch, "nn": nn}
+    exec(compile(ast.Module([definition], []), source, "exec"), names)
+    return names[name]
+
+
+VAES = [
+    models.DenseVAE(image_shape=(1, 8, 8), hidden=(20,), latent_dim=3),
+    models.ConvVAE(image_shape=(3, 8, 16), channels=(4, 8), hidden=16, latent_dim=3),
+    models.ConvVAE(image_shape=(3, 8, 16), channels=(4, 8), blocks=2, hidden=16, latent_dim=3),
+]
+
+
+@pytest.mark.parametrize("model", VAES)
+def test_vae_shapes_and_ranges(model):
+    images = torch.rand(5, *model.image_shape)
+    reconstruction, mean, log_var, z = model(images)
+    assert reconstruction.shape == images.shape
+    assert mean.shape == log_var.shape == z.shape == (5, 3)
+    for pictures in (reconstruction, model.sample(7)):
+        assert pictures.min() >= 0 and pictures.max() <= 1
+    assert model.sample(7).shape == (7, *model.image_shape)
+    assert not model.sample(7).requires_grad
+
+
+@pytest.mark.parametrize("model", VAES)
+def test_every_weight_of_a_vae_learns(model):
+    reconstruction, mean, log_var, _ = model(torch.rand(5, *model.image_shape))
+    (reconstruction.square().sum() + mean.sum() + log_var.sum()).backward()
+    still = [name for name, weight in model.named_parameters() if not weight.grad.any()]
+    # What comes before a zero weight learns from the second step on.
+    assert [name for name in still if "first" not in name] == []
+
+
+def test_reparameterize_draws_from_the_gaussian_and_passes_gradients():
+    torch.manual_seed(0)
+    mean = torch.tensor([2.0, -1.0]).expand(100_000, 2).clone().requires_grad_()
+    log_var = torch.tensor([0.0, -2.0]).expand(100_000, 2).clone().requires_grad_()
+    z = models.DenseVAE().reparameterize(mean, log_var)
+    torch.testing.assert_close(z.mean(0), torch.tensor([2.0, -1.0]), atol=0.02, rtol=0)
+    torch.testing.assert_close(z.var(0).log(), torch.tensor([0.0, -2.0]), atol=0.03, rtol=0)
+    z.sum().backward()
+    assert (mean.grad == 1).all()
+    # dz/d(log σ²) = ½ σ ε = ½ (z - mean)
+    torch.testing.assert_close(log_var.grad, 0.5 * (z - mean).detach())
+
+
+def test_a_vae_draws_its_code_in_evaluation_mode_too():
+    model, images = models.DenseVAE().eval(), torch.rand(2, 1, 28, 28)
+    assert not torch.equal(model(images).z, model(images).z)
+
+
+def test_vae_gives_float32_under_mixed_precision():
+    model = VAES[2]
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(torch.rand(2, *model.image_shape))
+    assert {part.dtype for part in output} == {torch.float32}
+
+
+def test_residual_block_starts_as_the_identity():
+    features = torch.randn(2, 4, 5, 5)
+    assert torch.equal(models.ResidualBlock(4)(features), features)
+
+
+def test_conv_vae_learns_on_digits():
+    torch.manual_seed(0)
+    digits = data.load_digits("train", source="embedded").subset(slice(None, None, 5))
+    model = models.ConvVAE(channels=(8, 16), hidden=64, latent_dim=8)
+    loss = functools.partial(losses.negative_elbo, binarize=True)
+    history = train.fit(model, digits, loss, epochs=6, lr=5e-3, batch_size=32, device="cpu")
+    # The best that can be done without a code: the mean image, as the probability of each pixel.
+    mean_image = digits.floats.mean(0, keepdim=True).expand(len(digits), -1, -1, -1)
+    without_code = losses.reconstruction_nll(mean_image, digits.floats).mean().item()
+    assert history.train["loss"][-1] < without_code - 10
+
+
+def test_bad_shapes_are_refused_in_a_sentence():
+    with pytest.raises(ValueError, match="takes images of the shape"):
+        models.ConvVAE().encode(torch.rand(2, 1, 32, 32))
+    with pytest.raises(ValueError, match="takes codes of the shape"):
+        models.ConvVAE().decode(torch.randn(2, 3))
+    with pytest.raises(ValueError, match="must be multiples of 8, but are 28 and 28"):
+        models.ConvVAE(channels=(8, 8, 8))
+
+
+def test_conv_autoencoder_is_the_one_of_lesson_04():
+    torch.manual_seed(0)
+    ours, theirs = models.ConvAutoencoder(latent_dim=5), written_in_lesson("04", "ConvAutoencoder")(latent_dim=5)
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.rand(3, 1, 28, 28)
+    assert torch.equal(ours(images), theirs(images))
+    assert torch.equal(ours.encode(images), theirs.encode(images))
+    assert ours.encode(images).shape == (3, 5)
+
+
+def test_conv_autoencoder_takes_other_sizes_and_refuses_those_it_cannot_halve():
+    model = models.ConvAutoencoder(image_shape=(3, 24, 16), channels=(4, 8, 8), latent_dim=2)
+    images = torch.rand(2, 3, 24, 16)
+    assert model(images).shape == images.shape
+    assert 0 <= model(images).min() and model(images).max() <= 1
+    with pytest.raises(ValueError, match="must be multiples of 8, but are 28 and 28"):
+        models.ConvAutoencoder(channels=(4, 8, 8))
+    with pytest.raises(ValueError, match=r"takes images of the shape \(N, 3, 24, 16\)"):
+        model(torch.rand(2, 3, 16, 24))
+    with pytest.raises(ValueError, match=r"takes codes of the shape \(N, 2\)"):
+        model.decode(torch.rand(2, 3))
+
+
+def test_conv_autoencoder_does_not_round_its_images_under_mixed_precision():
+    model = models.ConvAutoencoder()
+    with torch.autocast("cpu", torch.bfloat16):
+        assert model(torch.rand(2, 1, 28, 28)).dtype == torch.float32

@@ -1,0 +1,74 @@
+"""The project's own files agree with each other and with what the README promises."""
+
+import re
+import subprocess
+import sys
+from importlib.metadata import requires
+
+import pytest
+import yaml
+from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+CONSTRAINTS = dict(
+    line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"
+)
+REQUIREMENTS = [Requirement(line) for line in requires("vae_helpers")]
+# What Google Colab has today. pip must find every core requirement satisfied, so that it replaces nothing.
+COLAB = {"torch": "2.11.0", "torchvision": "0.26.0", "numpy": "2.1.0", "scikit-learn": "1.6.1", "ipython": "7.34.0"}
+COLAB |= {"ipywidgets": "7.7.1"}
+
+
+def canonical(name):
+    return name.lower().replace("_", "-")
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS, ids=str)
+def test_each_requirement_has_an_exact_version_that_fits(requirement):
+    if requirement.name == "vae_helpers":
+        return
+    exact = {canonical(name): version for name, version in CONSTRAINTS.items()}[canonical(requirement.name)]
+    assert requirement.specifier.contains(exact)
+
+
+def test_colab_has_what_the_core_needs():
+    core = {r.name: r.specifier for r in REQUIREMENTS if r.marker is None}
+    assert not {"jupyterlab", "notebook"} & core.keys(), "installing a Jupyter would break Colab's own"
+    for name, version in COLAB.items():
+        assert core[name].contains(version), name
+
+
+def test_conda_users_get_the_same_and_nothing_is_listed_twice():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    *conda, pip = environment["dependencies"]
+    assert [d.split("=")[0] for d in conda] == ["python", "pip"]
+    assert pip == {"pip": ["-c constraints.txt", "-e .[dev]"]}
+    assert Version(conda[0].split("=")[1]) >= Version("3.10")
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    """The modules that every lesson needs must not pull in what only some calls need."""
+    code = (
+        "import sys, vae_helpers, vae_helpers.device, vae_helpers.data, vae_helpers.losses, vae_helpers.models, "
+        "vae_helpers.train; print(*sys.modules)"
+    )
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
+    assert not loaded & {"torchvision", "sklearn", "skimage", "matplotlib", "ipywidgets", "mlxtend", "pandas", "scipy"}
+
+
+def test_the_readme_names_every_lesson_and_only_commands_that_exist():
+    readme = (ROOT / "README.md").read_text()
+    for notebook in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"notebooks/{notebook.name}" in readme
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"make ([a-z]+)", readme)) <= targets
+
+
+def test_the_address_of_the_course_stands_in_one_place():
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    texts = {name: (ROOT / name).read_text(errors="ignore") for name in tracked if (ROOT / name).exists()}
+    places = {name for name, text in texts.items() if "github.com/OWNER" in text and not name.endswith(".ipynb")}
+    assert places <= {"pyproject.toml", "tests/test_setup.py"}
