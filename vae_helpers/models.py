@@ -74,6 +74,8 @@ class ConvAutoencoder(nn.Module):
             up += [nn.ConvTranspose2d(size_out, size_in, 4, stride=2, padding=1), nn.SiLU()]
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), latent_dim))
         self.decoder = nn.Sequential(nn.Linear(latent_dim, math.prod(small)), nn.Unflatten(1, small), *up[::-1])
+        # Dark images to begin with. From mid-grey ones, training on digits can overshoot to black and stay there.
+        nn.init.constant_(self.decoder[-1].bias, -2.0)
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes (N, latent_dim) of images (N, C, H, W)."""
@@ -216,7 +218,6 @@ class ConvVAE(VAE):
             nn.Unflatten(1, small),
             *up[::-1],
         )
-        self.apply(_he_initialize)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
@@ -277,18 +278,6 @@ class DigitClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, 10) of digits (N, 1, 28, 28) in [0, 1]."""
         return self.head(F.silu(self.features(images))).float()
-
-
-def _he_initialize(layer: nn.Module) -> None:
-    """Draw a layer's weights so large that signals neither fade nor grow on their way; zero weights stay zero.
-
-    A few epochs then reach what takes several times as many with PyTorch's smaller default. (He et al., 2015,
-    "Delving deep into rectifiers", arXiv:1502.01852.)
-    """
-    if isinstance(layer, nn.Linear | nn.Conv2d | nn.ConvTranspose2d) and layer.weight.any():
-        mode = "fan_out" if isinstance(layer, nn.ConvTranspose2d) else "fan_in"
-        nn.init.kaiming_normal_(layer.weight, mode=mode)
-        nn.init.zeros_(layer.bias)
 
 
 def _split_gaussian(outputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from IPython.display import display
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from vae_helpers.train import History
@@ -60,9 +61,16 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def png_bytes(figure: Figure, dpi: int = 90) -> bytes:
-    """Return a figure as the bytes of a PNG file."""
+    """Return a figure as the bytes of a PNG file: with 256 colours, at a third of the size, if nobody can see it."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
+    picture = Image.open(buffer).convert("RGB")
+    few_colors = picture.quantize(256, dither=Image.Dither.NONE)
+    error = np.subtract(few_colors.convert("RGB"), picture, dtype=np.float32)
+    if np.square(error).mean() < 6:  # squared steps of 255, a peak signal-to-noise ratio of 40 dB
+        picture = few_colors
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
     return buffer.getvalue()
 
 

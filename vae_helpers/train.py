@@ -148,11 +148,9 @@ def measure(model: nn.Module, data, loss: Loss = reconstruction_loss, batch_size
 def mixed_precision(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Inside this block, ``model(...)`` computes in bfloat16 if it has convolutions and the machine is made for it.
 
-    Only the model's own forward pass is affected. Losses, weights and gradients stay float32. Models without
-    convolutions stay float32: for matrices as small as the course's, converting costs more than it saves.
+    Only the model's own forward pass is affected. Losses, weights and gradients stay float32.
     """
-    convolutional = any(isinstance(m, nn.modules.conv._ConvNd) for m in model.modules())
-    if not (convolutional and has_fast_bfloat16(device)):
+    if not prefers_bfloat16(model, device):
         yield
         return
     model.forward = torch.autocast(device.type, torch.bfloat16)(model.forward)
@@ -160,6 +158,14 @@ def mixed_precision(model: nn.Module, device: torch.device) -> Iterator[None]:
         yield
     finally:
         del model.forward  # the class's own forward shows again
+
+
+def prefers_bfloat16(model: nn.Module, device: torch.device) -> bool:
+    """Say whether ``model`` is faster in bfloat16 on ``device``.
+
+    Models without convolutions are not: for matrices as small as the course's, converting costs more than it saves.
+    """
+    return has_fast_bfloat16(device) and any(isinstance(m, nn.modules.conv._ConvNd) for m in model.modules())
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:

@@ -10,12 +10,17 @@ from vae_helpers.checks.autoencoders import (
     convolution_layer,
     convolution_parameters,
     convolution_size,
+    correlated_codes,
+    dense_parameters,
     neuron,
     neuron_gradient,
     pca_reconstruction,
     ppca_draw,
+    squared_error,
     transposed_size,
 )
+from vae_helpers.checks.regularised import hole_error, sigmoid_jacobian, sparsity_penalty, tied_decoder
+from vae_helpers.checks.vae import diagnosis, kl_divergence, optimal_sigma, reparameterize
 
 __all__ = [
     "and_neuron",
@@ -23,9 +28,20 @@ __all__ = [
     "convolution_layer",
     "convolution_parameters",
     "convolution_size",
+    "correlated_codes",
+    "dense_parameters",
+    "diagnosis",
+    "hole_error",
+    "kl_divergence",
     "neuron",
     "neuron_gradient",
+    "optimal_sigma",
     "pca_reconstruction",
     "ppca_draw",
+    "reparameterize",
+    "sigmoid_jacobian",
+    "sparsity_penalty",
+    "squared_error",
+    "tied_decoder",
     "transposed_size",
 ]

@@ -1,5 +1,7 @@
 """Checks for lessons 01 to 04: from a neuron to the convolutional autoencoder."""
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -107,7 +109,7 @@ def neuron_gradient(answer) -> Verdict:
                 lambda x, w, t: 2 * ((x * w).sum() - t) * (x * w).sum() * (1 - (x * w).sum()) * x
             ),
         },
-        praise="Right: how wrong, times how undecided, times how much this input mattered.",
+        praise="Right: how wrong, times how undecided, times how strong this input was.",
     )
 
 
@@ -173,8 +175,9 @@ def components_needed(answer) -> Verdict:
         solution,
         cases=[
             (torch.tensor([5.0, 3.0, 2.0, 1.5, 1.0, 0.5]), 0.7),
-            (torch.tensor([4.0, 3.5, 1.0, 0.7, 0.5, 0.4, 0.3]), 0.9),
+            (torch.tensor([8.0, 4.0, 2.0, 1.0, 0.5, 0.4, 0.3, 0.2, 0.1, 0.1]), 0.9),
             (torch.tensor([2.0, 1.9, 1.8, 1.7, 1.6, 1.5, 1.4, 1.3]), 0.6),
+            (torch.tensor([30.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 1.0]), 0.12),
         ],
         mistakes={
             "One too few: Python counts positions from 0, but you are asked for a number of components.": (
@@ -260,6 +263,139 @@ def ppca_draw(answer) -> Verdict:
             ),
         },
         praise="Right: that is a draw from probabilistic PCA.",
+    )
+
+
+# --- Lesson 03 ------------------------------------------------------------------------------------------------
+
+
+def dense_parameters(answer) -> Verdict:
+    """Check ``answer(widths)``: weights and biases of an autoencoder whose encoder has these widths, a tuple."""
+
+    def encoder(widths: tuple) -> int:
+        return sum((a + 1) * b for a, b in itertools.pairwise(widths))
+
+    def decoder(widths: tuple) -> int:
+        return encoder(widths[::-1])
+
+    def weights(widths: tuple) -> int:
+        return sum(a * b for a, b in itertools.pairwise(widths))
+
+    return compare(
+        answer,
+        lambda widths: encoder(widths) + decoder(widths),
+        cases=[((784, 256, 128, 2),), ((6, 5, 3),), ((10, 4),)],
+        mistakes={
+            "You forgot the biases: each neuron of a layer has one.": lambda widths: 2 * weights(widths),
+            "That is the encoder alone. The decoder has parameters, too.": encoder,
+            "That is the decoder alone. The encoder has parameters, too.": decoder,
+            "That is the encoder alone, and without its biases.": weights,
+            "You counted the encoder twice. The decoder has as many weights, but not as many biases.": (
+                lambda widths: 2 * encoder(widths)
+            ),
+            "You gave each layer one bias; each *neuron* of a layer has its own.": (
+                lambda widths: 2 * (weights(widths) + len(widths) - 1)
+            ),
+            "You gave biases to the input, too; it is not a layer of neurons, it only holds the pixels.": (
+                lambda widths: encoder(widths) + decoder(widths) + widths[0]
+            ),
+            "You added the widths up: that counts neurons, not the connections between them.": (
+                lambda widths: 2 * sum(widths)
+            ),
+        },
+        praise="Right: a weight for each connection and a bias for each neuron, there and back.",
+    )
+
+
+def squared_error(answer) -> Verdict:
+    """Check ``answer(reconstruction, images)``: squared error of each image, summed over its pixels, (N,)."""
+
+    def over_pixels(values: Tensor) -> Tensor:
+        return values.flatten(1).sum(1)
+
+    generator = torch.Generator().manual_seed(0)
+    return compare(
+        answer,
+        lambda r, x: over_pixels((r - x).square()),
+        cases=[tuple(torch.rand(2, *shape, generator=generator)) for shape in ((4, 1, 5, 6), (3, 2, 4, 4))],
+        mistakes={
+            "You took the mean over the pixels; sum over them. (The course always does.)": (
+                lambda r, x: (r - x).square().flatten(1).mean(1)
+            ),
+            "You return one number for the whole batch, the mean of everything. Keep one number per image.": (
+                lambda r, x: (r - x).square().mean()
+            ),
+            "You summed over the batch, too. Keep one number per image.": lambda r, x: (r - x).square().sum(),
+            "You averaged over the batch already. Keep one number per image; `fit` averages.": (
+                lambda r, x: over_pixels((r - x).square()).mean()
+            ),
+            "You summed over the images, and kept the pixels. It is the other way round.": (
+                lambda r, x: (r - x).square().sum(0)
+            ),
+            "You forgot the square: what is too bright cancels what is too dark.": lambda r, x: over_pixels(r - x),
+            "You forgot the square, and took the other sign: what is too bright cancels what is too dark.": (
+                lambda r, x: over_pixels(x - r)
+            ),
+            "You took absolute differences; take squares.": lambda r, x: over_pixels((r - x).abs()),
+            "You squared after you had summed. Square each pixel's difference first.": (
+                lambda r, x: over_pixels(r - x).square()
+            ),
+            "You took a square root at the end, which gives a distance. Leave it out.": (
+                lambda r, x: over_pixels((r - x).square()).sqrt()
+            ),
+            "You halved the sum. Some books do; this course does not.": lambda r, x: over_pixels((r - x).square()) / 2,
+            "You summed over height and width, but not over the channels.": (
+                lambda r, x: (r - x).square().sum((2, 3))
+            ),
+        },
+        praise="Right: square each difference, and sum over all pixels of an image.",
+    )
+
+
+def correlated_codes(answer) -> Verdict:
+    """Check ``answer(mean, covariance, eps)``: draws (n, d) from N(mean, covariance), as mean + L·eps, L·Lᵀ = Σ.
+
+    mean is (d,), covariance is (d, d), and eps (n, d) holds standard normal numbers; L is Cholesky's factor.
+    """
+    root = torch.linalg.cholesky
+
+    generator = torch.Generator().manual_seed(0)
+    cases = []
+    for count, size in ((5, 3), (4, 2)):
+        # With positive numbers only, the root of each entry exists, so that this mistake can be told.
+        factor = 0.2 + torch.rand(size, size, generator=generator)
+        covariance = factor @ factor.T + 0.1 * torch.eye(size)
+        cases.append(
+            (torch.randn(size, generator=generator), covariance, torch.randn(count, size, generator=generator))
+        )
+    return compare(
+        answer,
+        lambda mean, cov, eps: mean + eps @ root(cov).T,
+        cases,
+        mistakes={
+            "Almost: L and its transpose are swapped. Each *row* of eps is one draw. Which product mixes it rightly?": (
+                lambda mean, cov, eps: mean + eps @ root(cov)
+            ),
+            "You used only the spread of each number, as the lesson did. Where do the covariances come in?": (
+                lambda mean, cov, eps: mean + eps * cov.diag().sqrt()
+            ),
+            "You used only the variance of each number. Where do the covariances come in?": (
+                lambda mean, cov, eps: mean + eps * cov.diag()
+            ),
+            "You multiplied with the covariance itself. A spread is a root of it: use L.": (
+                lambda mean, cov, eps: mean + eps @ cov
+            ),
+            "You took the root of each entry. The root of a matrix is another thing: use torch.linalg.cholesky.": (
+                lambda mean, cov, eps: mean + eps @ cov.sqrt()
+            ),
+            "You used only the diagonal of L: the numbers must be mixed, too. What does eps @ … do?": (
+                lambda mean, cov, eps: mean + eps * root(cov).diag()
+            ),
+            "The mean is missing.": lambda mean, cov, eps: eps @ root(cov).T,
+            "The sign of the mean is flipped.": lambda mean, cov, eps: eps @ root(cov).T - mean,
+            "You only shifted eps by the mean; it needs the data's spreads, too.": lambda mean, cov, eps: mean + eps,
+        },
+        praise="Right: stretch and mix with L, then shift by the mean.",
     )
 
 

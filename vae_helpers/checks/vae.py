@@ -37,7 +37,7 @@ def kl_divergence(answer) -> Verdict:
             "You averaged over the latent dimensions: the KLs of independent dimensions add up.": (
                 lambda mean, log_var: terms(mean, log_var).mean(1) / 2
             ),
-            "You summed over the whole batch: every image has a KL of its own, so sum over the latent dimensions only.": (
+            "You summed over the whole batch: every image has its own KL, so sum over the latent dimensions only.": (
                 lambda mean, log_var: terms(mean, log_var).sum() / 2
             ),
             "You averaged over the batch as well: return one number per image, of the shape (N,).": (
@@ -67,7 +67,7 @@ def kl_divergence(answer) -> Verdict:
 
 
 def reparameterize(answer) -> Verdict:
-    """Check ``answer(mean, log_var)``, both (N, latent_dim): a draw from N(mean, exp(log_var)) that lets gradients pass.
+    """Check ``answer(mean, log_var)``, both (N, latent_dim): draws from N(mean, exp(log_var)) that let gradients pass.
 
     The draws are random, so the check looks at the statistics of many, with seeded random numbers.
     """
@@ -111,7 +111,7 @@ def reparameterize(answer) -> Verdict:
             False, "Your codes are not centred on mean. Is ε from torch.rand (0 to 1) in place of torch.randn?"
         )
     wrong_widths = {
-        "Your noise is too narrow or too wide: σ is exp(log_var / 2). You used exp(log_var), which is σ².": sigma.square(),
+        "You used exp(log_var), which is σ², as the width of the noise: σ is exp(log_var / 2).": sigma.square(),
         "Your noise has the same width for every code: multiply ε by σ.": torch.ones(2),
         "You multiplied ε by log_var itself: take its exponential, of half of it.": log_var[0].detach().abs(),
         "You multiplied ε by log_var / 2: that is log σ, so take its exponential.": log_var[0].detach().abs() / 2,
@@ -161,7 +161,7 @@ def optimal_sigma(answer) -> Verdict:
             "You summed over all pixels and images: σ belongs to one pixel, so take the mean.": (
                 lambda reconstruction, images: (images - reconstruction).square().sum().sqrt()
             ),
-            "You took the mean absolute error: the Gaussian squares the errors, so the root of their mean square counts.": (
+            "You took the mean absolute error: the Gaussian squares the errors, so the root mean square counts.": (
                 lambda reconstruction, images: (images - reconstruction).abs().mean()
             ),
             "You took the standard deviation of the errors, which forgets their mean: what counts is the mean of the "

@@ -1,0 +1,175 @@
+"""Every check of lesson 07 accepts the solution and names each typical mistake."""
+
+import pytest
+import torch
+from torch.distributions import Normal, kl_divergence
+
+from vae_helpers import checks
+from vae_helpers.checks.vae import PATIENTS
+
+
+def kl(mean, log_var):
+    return kl_divergence(Normal(mean, (log_var / 2).exp()), Normal(0.0, 1.0)).sum(1)
+
+
+def draw(mean, log_var):
+    return Normal(mean, (log_var / 2).exp()).rsample()
+
+
+def half(mean, log_var):
+    return (mean**2 + log_var.exp() - log_var - 1) / 2
+
+
+def noise_fixed_once(mean, log_var):
+    return mean + (log_var / 2).exp() * torch.randn(mean.shape, generator=torch.Generator().manual_seed(7))
+
+
+def reseeded(mean, log_var):
+    torch.manual_seed(0)
+    return draw(mean, log_var)
+
+
+def without_gradient(mean, log_var):
+    with torch.no_grad():
+        return draw(mean, log_var)
+
+
+def sigma(reconstruction, images):
+    return torch.nn.functional.mse_loss(reconstruction, images).sqrt()
+
+
+RIGHT = [
+    (checks.kl_divergence, kl),
+    (checks.kl_divergence, lambda mean, log_var: -0.5 * (1 + log_var - mean.pow(2) - log_var.exp()).sum(dim=-1)),
+    (checks.reparameterize, draw),
+    (checks.reparameterize, lambda mean, log_var: mean + torch.exp(0.5 * log_var) * torch.randn(mean.shape)),
+    (checks.optimal_sigma, sigma),
+    (checks.optimal_sigma, lambda reconstruction, images: float(((reconstruction - images) ** 2).mean() ** 0.5)),
+    (checks.diagnosis, PATIENTS),
+]
+
+WRONG = [
+    (checks.kl_divergence, lambda mean, log_var: ..., "returns nothing yet"),
+    (checks.kl_divergence, lambda mean, log_var: -kl(mean, log_var), "sign flipped"),
+    (checks.kl_divergence, lambda mean, log_var: 2 * kl(mean, log_var), "½"),
+    (checks.kl_divergence, lambda mean, log_var: half(mean, log_var).mean(1), "averaged over the latent dimensions"),
+    (checks.kl_divergence, lambda mean, log_var: half(mean, log_var).sum(), "summed over the whole batch"),
+    (checks.kl_divergence, lambda mean, log_var: kl(mean, log_var).mean(), "averaged over the batch"),
+    (checks.kl_divergence, lambda mean, log_var: half(mean, log_var), "one number per latent dimension"),
+    (checks.kl_divergence, lambda mean, log_var: kl(mean, 2 * log_var), "log_var for log σ"),
+    (
+        checks.kl_divergence,
+        lambda mean, log_var: 0.5 * (mean**2 + torch.exp(0.5 * log_var) - log_var - 1).sum(1),
+        "where the formula has σ²",
+    ),
+    (checks.kl_divergence, lambda mean, log_var: 0.5 * (mean + log_var.exp() - log_var - 1).sum(1), "squared"),
+    (checks.kl_divergence, lambda mean, log_var: 0.5 * (mean**2 + log_var.exp() - log_var).sum(1), "−1 is missing"),
+    (
+        checks.kl_divergence,
+        lambda mean, log_var: kl_divergence(Normal(0.0, 1.0), Normal(mean, (log_var / 2).exp())).sum(1),
+        "swapped",
+    ),
+    (checks.kl_divergence, lambda mean, log_var: kl(mean, log_var) + 1, "wrong numbers"),
+    (checks.reparameterize, lambda mean, log_var: ..., "returns nothing yet"),
+    (checks.reparameterize, lambda mean, log_var: 1 / 0, "stopped with ZeroDivisionError"),
+    (checks.reparameterize, lambda mean, log_var: 1.0, "returns a float"),
+    (checks.reparameterize, lambda mean, log_var: draw(mean, log_var)[0], "as many codes"),
+    (checks.reparameterize, lambda mean, log_var: mean, "no noise"),
+    (checks.reparameterize, lambda mean, log_var: mean + (log_var / 2).exp() * torch.randn(2), "share one noise"),
+    (checks.reparameterize, lambda mean, log_var: mean + (log_var / 2).exp() * torch.randn(1), "share one noise"),
+    (checks.reparameterize, noise_fixed_once, "not redrawn"),
+    (checks.reparameterize, reseeded, "not redrawn"),
+    (
+        checks.reparameterize,
+        lambda mean, log_var: mean + (log_var / 2).exp() * torch.randn(len(mean), 1),
+        "numbers of a code share",
+    ),
+    (
+        checks.reparameterize,
+        lambda mean, log_var: mean + (log_var / 2).exp() * torch.rand_like(mean),
+        "torch.rand (0 to 1)",
+    ),
+    (
+        checks.reparameterize,
+        lambda mean, log_var: mean + log_var.exp() * torch.randn_like(mean),
+        "used exp(log_var)",
+    ),
+    (checks.reparameterize, lambda mean, log_var: mean + torch.randn_like(mean), "same width"),
+    (checks.reparameterize, lambda mean, log_var: mean + log_var * torch.randn_like(mean), "log_var itself"),
+    (checks.reparameterize, lambda mean, log_var: mean + log_var / 2 * torch.randn_like(mean), "that is log σ"),
+    (
+        checks.reparameterize,
+        lambda mean, log_var: mean + (2 * log_var).exp() * torch.randn_like(mean),
+        "exp(2 · log_var)",
+    ),
+    (
+        checks.reparameterize,
+        lambda mean, log_var: mean + (-log_var / 2).exp() * torch.randn_like(mean),
+        "upside down",
+    ),
+    (checks.reparameterize, lambda mean, log_var: draw(mean, log_var + 0.5), "wrong width"),
+    (checks.reparameterize, without_gradient, "no gradient"),
+    (
+        checks.reparameterize,
+        lambda mean, log_var: mean + (log_var / 2).exp().detach() * torch.randn_like(mean),
+        "no gradient",
+    ),
+    (checks.optimal_sigma, lambda reconstruction, images: ..., "returns nothing yet"),
+    (checks.optimal_sigma, lambda reconstruction, images: sigma(reconstruction, images) ** 2, "That is σ²"),
+    (
+        checks.optimal_sigma,
+        lambda reconstruction, images: (images - reconstruction).square().flatten(1).sum(1).mean().sqrt(),
+        "summed over the pixels",
+    ),
+    (
+        checks.optimal_sigma,
+        lambda reconstruction, images: (images - reconstruction).norm(),
+        "summed over all pixels and images",
+    ),
+    (checks.optimal_sigma, lambda reconstruction, images: (images - reconstruction).abs().mean(), "absolute"),
+    (checks.optimal_sigma, lambda reconstruction, images: (images - reconstruction).std(), "forgets their mean"),
+    (
+        checks.optimal_sigma,
+        lambda reconstruction, images: (images - reconstruction).square().mean((1, 2, 3)).sqrt(),
+        "one σ per image",
+    ),
+    (
+        checks.optimal_sigma,
+        lambda reconstruction, images: (images - reconstruction).square().mean((1, 2, 3)).sqrt().mean(),
+        "root for each image",
+    ),
+    (checks.optimal_sigma, lambda reconstruction, images: sigma(reconstruction, images) / 2**0.5, "half the squared"),
+    (checks.diagnosis, None, "Give a dict"),
+    (checks.diagnosis, dict.fromkeys("ABCDEF", ...), "No patient"),
+    (checks.diagnosis, {**PATIENTS, "A": ...}, "Patient A has no diagnosis"),
+    (checks.diagnosis, {**PATIENTS, "B": "unscaled"}, "no bug called 'unscaled'"),
+    (checks.diagnosis, {**PATIENTS, "D": "strong beta"}, "5 of 6 are right. Patient D: the code has collapsed"),
+    (checks.diagnosis, {**PATIENTS, "E": "none"}, "Patient E: the loss looks healthy"),
+    (checks.diagnosis, {**PATIENTS, "F": "sampling at evaluation"}, "leave the reported loss equal"),
+    (checks.diagnosis, {**PATIENTS, "A": "exp(log_var)"}, "how much of it is left"),
+    (checks.diagnosis, {**PATIENTS, "C": "strong beta"}, "Patient C has something else"),
+]
+
+
+@pytest.mark.parametrize(("check", "answer"), RIGHT)
+def test_right_answers_pass(check, answer):
+    verdict = check(answer)
+    assert verdict.ok, verdict.message
+
+
+@pytest.mark.parametrize(("check", "answer", "words"), WRONG)
+def test_typical_mistakes_are_named(check, answer, words):
+    verdict = check(answer)
+    assert not verdict.ok and words in verdict.message, verdict.message
+
+
+def test_the_diagnosis_never_prints_an_answer_that_was_not_given():
+    wrong = dict.fromkeys(PATIENTS, "sigmoid twice")
+    message = checks.diagnosis(wrong).message
+    assert not any(bug in message for bug in PATIENTS.values() if bug != "none")
+
+
+def test_the_check_of_the_draws_leaves_the_random_numbers_as_they_were():
+    before = torch.get_rng_state()
+    checks.reparameterize(reseeded)
+    assert torch.equal(torch.get_rng_state(), before)

@@ -1,0 +1,269 @@
+"""Is my loss good? Measures for trained models, on images that they have not seen."""
+
+import html
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vae_helpers import losses, train
+from vae_helpers.checkpoints import load_pretrained
+from vae_helpers.data import ImageSet
+
+# How many codes are decoded at once. On a CPU, more do not fit into its cache and take longer.
+_CHUNK = {"cpu": 250}
+_CHUNK_GPU = 10_000
+
+
+@torch.no_grad()
+def importance_weighted_nll(
+    model: nn.Module,
+    images: Tensor,
+    k: int = 1000,
+    *,
+    likelihood: str = "bernoulli",
+    sigma: float | Tensor = 1.0,
+    float32: bool = False,
+) -> Tensor:
+    """Estimate -log p(x) of each image with k codes drawn from q(z|x).
+
+    .. math:: -\\log \\frac1k \\sum_{i=1}^k \\frac{p(x|z_i) \\, p(z_i)}{q(z_i|x)}, \\qquad z_i \\sim q(z|x)
+
+    Its expectation is an upper bound of -log p(x) that gets tighter with k. With k = 1 it is the -ELBO; with
+    k of 1,000 and more it is what papers report as the NLL. (Burda, Grosse and Salakhutdinov, 2016, "Importance
+    weighted autoencoders", arXiv:1509.00519.)
+
+    Args:
+        model: a VAE, in evaluation mode.
+        images: (N, C, H, W), in [0, 1]; for "bernoulli" black-and-white ones, as :meth:`ImageSet.binarized` makes.
+        k: codes per image.
+        likelihood: ``"bernoulli"`` or ``"gaussian"``, as in :func:`vae_helpers.losses.reconstruction_nll`.
+        sigma: as there; one number, or one per pixel.
+        float32: compute in float32 in any case. Otherwise a convolutional model computes in bfloat16 where that is
+            faster, as in training; what this changes for the shipped digits model stands in its card.
+
+    Returns:
+        (N,), in nats per image, on the model's device.
+
+    Raises:
+        ValueError: k is not a positive whole number, or the images do not fit the model.
+    """
+    if k != int(k) or k < 1:
+        raise ValueError(f"k must be a whole number of at least 1, but is {k}.")
+    device = next(model.parameters()).device
+    chunk = _CHUNK.get(device.type, _CHUNK_GPU)
+    fast = train.prefers_bfloat16(model, device) and not float32
+    with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+        parts = [_chunk_nll(model, part.to(device), k, chunk, likelihood, sigma) for part in images.split(chunk)]
+    return torch.cat(parts)
+
+
+def _chunk_nll(model: nn.Module, images: Tensor, k: int, chunk: int, likelihood: str, sigma) -> Tensor:
+    mean, log_var = model.encode(images)
+    total = torch.full((len(images),), -math.inf, device=images.device)
+    draws = max(1, chunk // len(images))  # draws per image that are decoded at once
+    for start in range(0, k, draws):
+        shape = (min(draws, k - start), *mean.shape)
+        noise = torch.randn(shape, device=images.device)
+        z = mean + torch.exp(0.5 * log_var) * noise
+        repeated = images.expand(shape[0], *images.shape).flatten(0, 1)
+        nll = losses.reconstruction_nll(model.decode(z.flatten(0, 1)), repeated, likelihood, sigma)
+        # log p(z) - log q(z|x); the two log(2π)/2 cancel.
+        prior_minus_posterior = 0.5 * (noise.square() + log_var - z.square()).sum(-1)
+        log_weights = prior_minus_posterior - nll.view(shape[:2])
+        total = torch.logaddexp(total, log_weights.logsumexp(0))
+    return math.log(k) - total
+
+
+def active_units(mean: Tensor, threshold: float = 0.01) -> Tensor:
+    """Say which latent dimensions are used: those whose mean varies from image to image by more than ``threshold``.
+
+    A unit is active if the variance of its mean over the images exceeds 0.01 (Burda et al., 2016,
+    arXiv:1509.00519, section 5.2).
+
+    Args:
+        mean: (N, latent_dim), the encoder's means of N images.
+        threshold: the variance from which on a unit counts.
+
+    Returns:
+        (latent_dim,), boolean.
+    """
+    return mean.var(0) > threshold
+
+
+def frechet_distance(features: Tensor, others: Tensor) -> float:
+    """Return how far two sets of feature vectors, (N, D) and (M, D), are apart, as if both were Gaussian.
+
+    .. math:: |m_1 - m_2|^2 + \\operatorname{tr}\\left(S_1 + S_2 - 2 (S_1 S_2)^{1/2}\\right)
+
+    with the means m and covariances S. It is 0 for equal Gaussians, and a little more for finite draws from equal
+    ones, the more the fewer they are: compare only scores of equally many images. (Heusel et al., 2017, "GANs trained
+    by a two time-scale update rule", arXiv:1706.08500. Their features are Inception's, so the numbers cannot be
+    compared.)
+    """
+    return _gaussian_distance(*_mean_and_covariance(features), *_mean_and_covariance(others))
+
+
+def _mean_and_covariance(features: Tensor) -> tuple[np.ndarray, np.ndarray]:
+    array = features.double().cpu().numpy()
+    return array.mean(0), np.cov(array, rowvar=False)
+
+
+def _gaussian_distance(mean, covariance, other_mean, other_covariance) -> float:
+    # The trace of (S₁S₂)^½ is the sum of the square roots of the eigenvalues of S₁S₂, which are real and not negative.
+    eigenvalues = np.linalg.eigvals(covariance @ other_covariance).real.clip(min=0)
+    return float(
+        np.square(mean - other_mean).sum()
+        + np.trace(covariance)
+        + np.trace(other_covariance)
+        - 2 * np.sqrt(eigenvalues).sum()
+    )
+
+
+@torch.no_grad()
+def scoreboard(
+    entries: dict[str, nn.Module],
+    images: ImageSet,
+    *,
+    k: int = 100,
+    likelihood: str = "bernoulli",
+    sigma: float | Tensor = 1.0,
+    seed: int = 0,
+) -> "Scoreboard":
+    """Measure models on held-out images, one row for each, and one for the images themselves.
+
+    With "bernoulli", rate, distortion and NLL are for the images in black and white
+    (:meth:`ImageSet.binarized`), the rest is for the images as they are. A cell stays empty where a measure
+    means nothing: a plain autoencoder has no likelihood, and the sample score is for digits only.
+
+    Args:
+        entries: name → model, on any device, VAEs and autoencoders mixed.
+        images: held-out images with labels. 1,000 are enough, but not the first 1,000: digits that follow each other
+            in MNIST are often of one writer. ``subset(slice(None, None, 10))`` takes every tenth.
+        k: draws per image for the NLL, see :func:`importance_weighted_nll`.
+        likelihood: as there.
+        sigma: as there.
+        seed: the same seed gives the same numbers.
+
+    Returns:
+        A list of rows that shows itself as a table. Each row is a dict with the keys of :data:`COLUMNS`.
+
+    Raises:
+        ValueError: there are too few images to compare distributions.
+    """
+    if len(images) < 100:
+        raise ValueError(f"A scoreboard needs at least 100 images, but got {len(images)}.")
+    sample_score = _SampleScore() if images.label_names == tuple("0123456789") else None
+    board = Scoreboard()
+    for name, model in entries.items():
+        device = next(model.parameters()).device
+        was_training = model.training
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            board.append({"model": name, **_row(model.eval(), images, k, likelihood, sigma, sample_score)})
+        model.train(was_training)
+    if sample_score:
+        board.append({"model": "the images themselves", "frechet": sample_score(images.floats)})
+    return board
+
+
+def _row(model: nn.Module, data: ImageSet, k: int, likelihood: str, sigma, sample_score) -> dict:
+    device = next(model.parameters()).device
+    images = data.floats.to(device)
+    is_vae = hasattr(model, "reparameterize")
+    codes = torch.cat([_first(model.encode(part)) for part in images.split(500)])
+    reconstructions = torch.cat([model.decode(part) for part in codes.split(500)])
+    row = {
+        "squared_error": losses.squared_error(reconstructions, images).mean().item(),
+        "probe_accuracy": linear_probe_accuracy(codes, data.labels),
+    }
+    if not is_vae:
+        return row
+    if likelihood == "bernoulli":
+        data = data.binarized()
+
+    def loss(model, images, labels):
+        return losses.negative_elbo(model, images, labels, likelihood=likelihood, sigma=sigma)
+
+    elbo = train.measure(model, data, loss)
+    row |= {
+        "neg_elbo": elbo["loss"],
+        "rate": elbo["rate"],
+        "distortion": elbo["distortion"],
+        "nll": importance_weighted_nll(model, data.floats, k, likelihood=likelihood, sigma=sigma).mean().item(),
+        "active_units": int(active_units(codes).sum()),
+    }
+    if sample_score:
+        row["frechet"] = sample_score(model.sample(len(data)))
+    return row
+
+
+def _first(encoded: Tensor | tuple[Tensor, Tensor]) -> Tensor:
+    """Return the code of an autoencoder, or the mean of a VAE's."""
+    return encoded if torch.is_tensor(encoded) else encoded[0]
+
+
+def linear_probe_accuracy(codes: Tensor, labels: Tensor) -> float:
+    """Return how often a linear classifier names the right class from the code, in 5-fold cross-validation.
+
+    Args:
+        codes: (N, latent_dim), or (N, C, H, W) if the code is a stack of feature maps.
+        labels: (N,) class numbers, or (N, A) attributes; then the mean over the attributes that vary.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    inputs = codes.flatten(1).cpu().numpy()
+    targets = labels.cpu().reshape(len(labels), -1).T.numpy()
+    scores = [cross_val_score(probe, inputs, y, cv=5).mean() for y in targets if len(set(y.tolist())) > 1]
+    return float(np.mean(scores))
+
+
+class _SampleScore:
+    """The Fréchet distance of images to MNIST's training images, in the features of the course's digit classifier."""
+
+    def __init__(self):
+        self.classifier = load_pretrained("digit_classifier")
+
+    def __call__(self, images: Tensor) -> float:
+        features = torch.cat([self.classifier.features(part) for part in images.cpu().split(500)])
+        real = self.classifier.real_mean.double().numpy(), self.classifier.real_covariance.double().numpy()
+        return _gaussian_distance(*_mean_and_covariance(features), *real)
+
+
+#: The scoreboard's columns: key → heading and number format.
+COLUMNS = {
+    "model": ("model", "{}"),
+    "neg_elbo": ("−ELBO [nats]", "{:.2f}"),
+    "rate": ("rate [nats]", "{:.2f}"),
+    "distortion": ("distortion [nats]", "{:.2f}"),
+    "nll": ("NLL [nats]", "{:.2f}"),
+    "squared_error": ("squared error per image", "{:.2f}"),
+    "active_units": ("active units", "{}"),
+    "probe_accuracy": ("linear probe", "{:.1%}"),
+    "frechet": ("samples: Fréchet distance", "{:.1f}"),
+}
+
+
+class Scoreboard(list):
+    """A list of rows that shows itself as a table. Append a dict to add a row; missing keys are shown as "–"."""
+
+    def _cells(self) -> list[list[str]]:
+        headings = [heading for heading, _ in COLUMNS.values()]
+        rows = [[form.format(row[key]) if key in row else "–" for key, (_, form) in COLUMNS.items()] for row in self]
+        return [headings, *rows]
+
+    def __repr__(self) -> str:
+        cells = self._cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        return "\n".join("  ".join(map(str.rjust, row, widths)) for row in cells)
+
+    def _repr_html_(self) -> str:
+        heading, *rows = [[html.escape(cell) for cell in row] for row in self._cells()]
+        head = "".join(f"<th>{cell}</th>" for cell in heading)
+        body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
