@@ -24,9 +24,10 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 NOTEBOOKS = Path(__file__).resolve().parent
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
 
-BADGES = """\
-[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab}) \
- · computing time: about {seconds} s on two CPU cores, measured when this page was built"""
+# Plain text, because a badge from the web is a broken picture where there is no network.
+HEADER = """\
+**[▶ Open in Colab]({colab})** · computing time: about {seconds} s on two CPU cores, measured \
+when this page was built"""
 
 SETUP = """\
 # On Colab, or wherever the course is not installed yet, this installs it. The torch that is there stays.
@@ -36,6 +37,10 @@ import importlib.util
 if importlib.util.find_spec("vae_helpers") is None:
     torch_here = importlib.metadata.version("torch")
     %pip install -q "vae_helpers @ git+{repository}" torch=={{torch_here}}"""
+
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+NO_WIDGET = "Run this cell, and controls to drag will appear here."
 
 
 class LessonError(Exception):
@@ -51,13 +56,13 @@ def repository() -> str:
 def to_notebook(source: Path, seconds: int) -> nbformat.NotebookNode:
     """Convert a lesson's text to a notebook without outputs.
 
-    The title cell gets the badges and the computing time; a set-up cell that installs the course follows it.
+    The title cell gets the link to Colab and the computing time; a set-up cell that installs the course follows it.
     """
     notebook = jupytext.read(source)
     address = repository()
     path = address.removeprefix("https://github.com/")
     colab = f"https://colab.research.google.com/github/{path}/blob/main/notebooks/{source.stem}.ipynb"
-    notebook.cells[0].source += "\n\n" + BADGES.format(colab=colab, seconds=seconds)
+    notebook.cells[0].source += "\n\n" + HEADER.format(colab=colab, seconds=seconds)
     notebook.cells.insert(1, nbformat.v4.new_code_cell(SETUP.format(repository=address)))
     seen = {}
     for cell in notebook.cells:
@@ -85,7 +90,7 @@ def to_notebook(source: Path, seconds: int) -> nbformat.NotebookNode:
 
 def source_hash(source: Path) -> str:
     """Return the hash of all that a notebook's text depends on."""
-    return sha256(source.read_text(encoding="utf-8") + BADGES + SETUP + repository())
+    return sha256(source.read_text(encoding="utf-8") + HEADER + SETUP + repository())
 
 
 def sha256(text: str) -> str:
@@ -130,6 +135,10 @@ def execute(notebook: nbformat.NotebookNode, name: str, folder: Path = NOTEBOOKS
     for cell in notebook.cells:
         # Time stamps, which would change with every build.
         cell.metadata.pop("execution", None)
+        for output in cell.get("outputs", []):
+            if WIDGET in output.get("data", {}):
+                output.data = nbformat.from_dict({"text/plain": NO_WIDGET})
+    notebook.metadata.pop("widgets", None)
     # Merged streams keep of a progress bar what a terminal shows at the end, not all states.
     CoalesceStreamsPreprocessor().preprocess(notebook, {})
     return seconds

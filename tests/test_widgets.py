@@ -19,5 +19,5 @@ def test_explore_redraws_with_the_values_of_its_sliders():
     sliders[0].value = 4
     assert drawn == [(2, 0.5), (4, 0.5)]
     assert [type(value) for value in drawn[-1]] == [int, float]  # whole numbers stay whole
-    assert before.startswith(b"\x89PNG") and picture.value != before
+    assert bytes(before).startswith(b"\x89PNG") and picture.value != before
     assert not plt.get_fignums()  # no figure is left open

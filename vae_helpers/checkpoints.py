@@ -64,7 +64,8 @@ def load_model(path: Path | str) -> nn.Module:
             f"{weights_path} and {about_path.name} are not a whole model that belongs together "
             f"({str(error).splitlines()[0]})."
         ) from error
-    return model.eval()
+    # Convolutions are fastest with this layout; ``fit`` uses it too.
+    return model.eval().to(memory_format=torch.channels_last)
 
 
 def load_pretrained(name: str) -> nn.Module:

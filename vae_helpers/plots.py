@@ -111,6 +111,7 @@ def history(record: History, title: str, unit: str, name: str = "loss") -> Figur
     if record.valid:
         ax.plot(epochs, record.valid[name], color=COLORS[4], linestyle="--", label="held-out images")
     ax.set(title=title, xlabel="epoch", ylabel=f"{name} ({unit})")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend()
     return figure
 

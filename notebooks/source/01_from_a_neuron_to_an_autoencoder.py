@@ -257,7 +257,9 @@ valley = landscape.min()
 for rate, height in heights.items():
     print(f"η = {rate:5g}: mean loss over the last 30 steps {height[-30:].mean():.3f}")
 always_half = loss_of(torch.tensor(0.0), torch.tensor(0.0))
-print(f"lowest on the map: {valley:.3f}; a neuron that always says one half: {always_half:.3f}")
+print(
+    f"lowest on the map: {valley:.3f}; a neuron that always says one half: {always_half:.3f}"
+)
 assert heights[10][-30:].mean() < 1.02 * valley, "the middle rate should find the valley"
 assert heights[0.3][-1] > 1.5 * valley, "the small one should still be on its way"
 assert heights[100][-30:].mean() > 1.05 * valley, "the large one should not settle"

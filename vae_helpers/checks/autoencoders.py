@@ -344,9 +344,7 @@ def squared_error(answer) -> Verdict:
                 lambda r, x: over_pixels((r - x).square()).sqrt()
             ),
             "You halved the sum. Some books do; this course does not.": lambda r, x: over_pixels((r - x).square()) / 2,
-            "You summed over height and width, but not over the channels.": (
-                lambda r, x: (r - x).square().sum((2, 3))
-            ),
+            "You summed over height and width, but not over the channels.": lambda r, x: (r - x).square().sum((2, 3)),
         },
         praise="Right: square each difference, and sum over all pixels of an image.",
     )
