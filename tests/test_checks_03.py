@@ -1,5 +1,7 @@
 """Every check of lesson 03 accepts right answers and names each typical mistake."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -11,12 +13,12 @@ from vae_helpers import checks
 def counted(widths):
     """Parameters, counted by PyTorch."""
     chains = (widths, widths[::-1])
-    layers = [nn.Linear(a, b) for chain in chains for a, b in zip(chain, chain[1:], strict=False)]
+    layers = [nn.Linear(a, b) for chain in chains for a, b in itertools.pairwise(chain)]
     return sum(p.numel() for layer in layers for p in layer.parameters())
 
 
 def weights(widths):
-    return sum(a * b for a, b in zip(widths, widths[1:], strict=False))
+    return sum(a * b for a, b in itertools.pairwise(widths))
 
 
 def mixed(mean, covariance, eps):
