@@ -4,7 +4,7 @@ PYTHON ?= python3
 DATA ?=
 BIN := .venv/bin
 READY := .venv/.ready
-export VAE_DATA_ROOT := $(if $(DATA),$(abspath $(DATA)),$(VAE_DATA_ROOT))
+export VAE_DATA_ROOT := $(abspath $(or $(DATA),$(VAE_DATA_ROOT)))
 
 .PHONY: lab test lessons notebooks bench clean
 

@@ -141,3 +141,12 @@ def test_bad_input_is_refused_in_a_sentence():
     for sigma in (0, -1, math.nan):
         with pytest.raises(ValueError, match="sigma must be more than 0"):
             losses.reconstruction_nll(images, images, "gaussian", sigma)
+
+
+def test_the_squared_error_is_summed_over_the_pixels_of_each_image():
+    images = torch.tensor([0.0, 1.0])[:, None, None, None].expand(2, 1, 3, 4)
+    reconstruction = torch.full((2, 1, 3, 4), 0.25)
+    torch.testing.assert_close(losses.squared_error(reconstruction, images), torch.tensor([0.75, 6.75]))
+    torch.testing.assert_close(
+        losses.reconstruction_loss(lambda x: reconstruction, images, torch.zeros(2)), torch.tensor([0.75, 6.75])
+    )

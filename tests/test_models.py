@@ -3,11 +3,11 @@
 import ast
 import functools
 
-import build
 import pytest
 import torch
 from torch import nn
 
+import build
 from vae_helpers import data, losses, models, train
 
 
@@ -84,7 +84,7 @@ def test_conv_vae_learns_on_digits():
     digits = data.load_digits("train", source="embedded").subset(slice(None, None, 5))
     model = models.ConvVAE(channels=(8, 16), hidden=64, latent_dim=8)
     loss = functools.partial(losses.negative_elbo, binarize=True)
-    history = train.fit(model, digits, loss, epochs=6, lr=5e-3, batch_size=32, device="cpu")
+    history = train.fit(model, digits, loss, epochs=12, lr=5e-3, batch_size=32, device="cpu")
     # The best that can be done without a code: the mean image, as the probability of each pixel.
     mean_image = digits.floats.mean(0, keepdim=True).expand(len(digits), -1, -1, -1)
     without_code = losses.reconstruction_nll(mean_image, digits.floats).mean().item()
