@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 
 import pytest
+
 from conftest import ROOT
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -4,9 +4,10 @@ import base64
 import re
 import shutil
 
-import build
 import nbformat
 import pytest
+
+import build
 
 SOURCES = build.SOURCES
 NAMES = [source.stem for source in SOURCES]

@@ -100,6 +100,27 @@ def test_bad_shapes_are_refused_in_a_sentence():
         models.ConvVAE(channels=(8, 8, 8))
 
 
+def test_dense_autoencoder_is_the_one_of_lesson_03():
+    torch.manual_seed(0)
+    ours, theirs = models.DenseAutoencoder(latent_dim=5), written_in_lesson("03", "DenseAutoencoder")(latent_dim=5)
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.rand(3, 1, 28, 28)
+    assert torch.equal(ours(images), theirs(images))
+    assert torch.equal(ours.encode(images), theirs.encode(images))
+    assert ours.encode(images).shape == (3, 5)
+
+
+def test_dense_autoencoder_takes_other_sizes_and_refuses_wrong_shapes():
+    model = models.DenseAutoencoder(image_shape=(3, 5, 4), hidden=(7,), latent_dim=2)
+    images = torch.rand(2, 3, 5, 4)
+    assert model(images).shape == images.shape
+    assert 0 <= model(images).min() and model(images).max() <= 1
+    with pytest.raises(ValueError, match=r"takes images of the shape \(N, 3, 5, 4\)"):
+        model(torch.rand(2, 3, 4, 5))
+    with pytest.raises(ValueError, match=r"takes codes of the shape \(N, 2\)"):
+        model.decode(torch.rand(2, 3))
+
+
 def test_conv_autoencoder_is_the_one_of_lesson_04():
     torch.manual_seed(0)
     ours, theirs = models.ConvAutoencoder(latent_dim=5), written_in_lesson("04", "ConvAutoencoder")(latent_dim=5)

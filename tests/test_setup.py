@@ -7,9 +7,10 @@ from importlib.metadata import requires
 
 import pytest
 import yaml
-from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+from conftest import ROOT
 
 CONSTRAINTS = dict(
     line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if line and line[0] != "#"

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
-from ipywidgets import Button, FloatSlider, Image, IntSlider
+from ipywidgets import Button, FloatSlider, Image
 
 from vae_helpers import widgets
 
@@ -76,21 +76,19 @@ def test_only_two_dimensional_codes_make_a_map():
         widgets.explore_codes(one_pixel, torch.rand(6, 3), LABELS, ("a", "b"))
 
 
-def test_explore_redraws_a_figure_and_closes_it():
-    def draw(height, count):
-        figure, ax = plt.subplots(figsize=(2, 2))
-        ax.plot([height] * count)
+def test_explore_redraws_with_the_values_of_its_sliders():
+    drawn = []
+
+    def draw(count, height):
+        drawn.append((count, height))
+        figure, ax = plt.subplots()
+        ax.plot([0, 1], [count, height])
         return figure
 
-    before = plt.get_fignums()
-    explorer = widgets.explore(draw, height=(0.0, 1.0, 0.5), count=(2, 9, 3))
-    [height] = parts(explorer, FloatSlider)
-    [count] = parts(explorer, IntSlider)
-    [picture] = parts(explorer, Image)
-    first = picture.value
-    height.value = 0.9
-    assert picture.value != first
-    second = picture.value
-    count.value = 9
-    assert picture.value != second
-    assert plt.get_fignums() == before
+    *sliders, picture = widgets.explore(draw, count=(1, 5, 2), height=(0.0, 1.0, 0.5)).children
+    before = bytes(picture.value)
+    sliders[0].value = 4
+    assert drawn == [(2, 0.5), (4, 0.5)]
+    assert [type(value) for value in drawn[-1]] == [int, float]  # whole numbers stay whole
+    assert before.startswith(b"\x89PNG") and bytes(picture.value) != before
+    assert not plt.get_fignums()  # no figure is left open
