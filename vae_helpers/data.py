@@ -56,11 +56,11 @@ class ImageSet:
 
     def to(self, device: torch.device | str) -> "ImageSet":
         """Return the same set on ``device``."""
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+        return _map_tensors(self, lambda values: values.to(device))
 
     def subset(self, indices) -> "ImageSet":
         """Return the images that ``indices`` picks: a slice, a list or tensor of positions, or a boolean mask."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        return _map_tensors(self, lambda values: values[indices])
 
     def binarized(self, seed: int = 0) -> "ImageSet":
         """Return the same set in black and white: each pixel is white with its grey level as the probability.
@@ -78,6 +78,49 @@ class ImageSet:
         """
         for chosen in _positions(self.images, batch_size, shuffle, seed):
             yield self.images[chosen].float().div_(255), self.labels[chosen]
+
+
+@dataclass(frozen=True)
+class FaceSet(ImageSet):
+    """Faces: an :class:`ImageSet` with 0/1 attributes (N, A) as labels, which also knows who is seen.
+
+    Attributes:
+        people: (N,), int64: a number for each person; two images of one person have the same.
+        truth: (N, T), float32: what a label only says with yes or no, as numbers, such as how strong a smile is.
+            Known for drawn portraits only; for photos T is 0.
+        truth_names: one name per column of ``truth``.
+
+    Raises:
+        ValueError: as :class:`ImageSet`, or there is not one row of labels, people and truth per image.
+    """
+
+    people: Tensor
+    truth: Tensor
+    truth_names: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        super().__post_init__()
+        shapes = {"labels": (len(self), len(self.label_names)), "people": (len(self),)}
+        shapes["truth"] = (len(self), len(self.truth_names))
+        for name, shape in shapes.items():
+            if getattr(self, name).shape != shape:
+                raise ValueError(f"{name} must have the shape {shape}, but has {tuple(getattr(self, name).shape)}.")
+
+    def attribute(self, name: str) -> Tensor:
+        """Return (N,) booleans: which faces have the attribute, for example ``faces.attribute("Smiling")``.
+
+        Raises:
+            ValueError: there is no attribute of this name.
+        """
+        if name not in self.label_names:
+            raise ValueError(f"There is no attribute {name!r}; choose one of: {', '.join(self.label_names)}.")
+        return self.labels[:, self.label_names.index(name)].bool()
+
+
+def _map_tensors(dataset, change):
+    """Return a copy of a data set with ``change`` applied to each of its tensors."""
+    tensors = {name: value for name, value in vars(dataset).items() if torch.is_tensor(value)}
+    return replace(dataset, **{name: change(value) for name, value in tensors.items()})
 
 
 def _positions(values: Tensor, batch_size: int, shuffle: bool, seed: int) -> tuple[Tensor, ...]:
@@ -115,10 +158,7 @@ def load_digits(split: str, source: str = "auto") -> ImageSet:
         ValueError: an unknown split or source.
         OSError: MNIST was asked for by name and cannot be had; the message says why.
     """
-    if split not in SPLITS:
-        raise ValueError(f"There is no split {split!r}; choose one of: {', '.join(SPLITS)}.")
-    if source not in ("auto", "mnist", "embedded"):
-        raise ValueError(f"There is no source {source!r} of digits; choose one of: auto, mnist, embedded.")
+    _check_request(split, source, ("auto", "mnist", "embedded"), "digits")
     why = "as asked"
     if source != "embedded":
         try:
@@ -261,21 +301,16 @@ class SoundSet:
 
     def to(self, device: torch.device | str) -> "SoundSet":
         """Return the same set on ``device``."""
-        return self._map(lambda values: values.to(device))
+        return _map_tensors(self, lambda values: values.to(device))
 
     def subset(self, indices) -> "SoundSet":
         """Return the sounds that ``indices`` picks: a slice, a list or tensor of positions, or a boolean mask."""
-        return self._map(lambda values: values[indices])
+        return _map_tensors(self, lambda values: values[indices])
 
     def batches(self, batch_size: int, shuffle: bool = False, seed: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield waveforms (n, T) with their labels, in an order that depends on ``seed`` alone."""
         for chosen in _positions(self.waveforms, batch_size, shuffle, seed):
             yield self.waveforms[chosen], self.labels[chosen]
-
-    def _map(self, change) -> "SoundSet":
-        return replace(
-            self, waveforms=change(self.waveforms), labels=change(self.labels), speakers=change(self.speakers)
-        )
 
 
 def load_speech(split: str, source: str = "auto") -> SoundSet:
