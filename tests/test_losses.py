@@ -83,6 +83,20 @@ def test_gaussian_nll_is_least_at_the_root_mean_square_error_and_sigma_can_be_le
     assert abs(log_sigma.grad.item()) < 1e-4
 
 
+def test_the_optimal_sigma_is_the_best_and_changes_no_gradient():
+    torch.manual_seed(0)
+    reconstruction, images = torch.rand(8, 1, 5, 5).requires_grad_(), torch.rand(8, 1, 5, 5)
+    best = (images - reconstruction).square().mean().sqrt()
+    nll = losses.reconstruction_nll(reconstruction, images, "gaussian", "optimal").mean()
+    torch.testing.assert_close(nll, losses.reconstruction_nll(reconstruction, images, "gaussian", best).mean())
+    for factor in (0.9, 1.1):
+        assert nll < losses.reconstruction_nll(reconstruction, images, "gaussian", factor * best.detach()).mean()
+    [ours] = torch.autograd.grad(nll, reconstruction)
+    [expected] = torch.autograd.grad(25 * best.log(), reconstruction)
+    torch.testing.assert_close(ours, expected)
+    assert losses.reconstruction_nll(images, images, "gaussian", "optimal").isfinite().all()
+
+
 def test_negative_elbo_adds_its_parts_and_weighs_the_rate():
     torch.manual_seed(0)
     model, images = models.DenseVAE(), torch.rand(4, 1, 28, 28)
@@ -141,6 +155,8 @@ def test_bad_input_is_refused_in_a_sentence():
     for sigma in (0, -1, math.nan):
         with pytest.raises(ValueError, match="sigma must be more than 0"):
             losses.reconstruction_nll(images, images, "gaussian", sigma)
+    with pytest.raises(ValueError, match="must be a number or \"optimal\", but is 'best'"):
+        losses.reconstruction_nll(images, images, "gaussian", "best")
 
 
 def test_the_squared_error_is_summed_over_the_pixels_of_each_image():

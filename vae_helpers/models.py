@@ -250,6 +250,130 @@ class ResidualBlock(nn.Module):
         return features + self.second(F.silu(self.first(F.silu(features))))
 
 
+class FaceVAE(VAE):
+    """A convolutional VAE for colour images of faces (lesson 09).
+
+    The encoder halves the image's height and width once for each number in ``channels``; one dense layer leads to
+    mean and log_var, and one back from the code. With the defaults, (3, 64, 64) becomes (256, 4, 4), and a code of
+    128 numbers. Batch normalisation keeps the many layers trainable at a high learning rate.
+
+    Args:
+        image_shape: (C, H, W) of the images.
+        channels: feature maps after each halving. The decoder has the same in reverse, and half of the first after
+            the last doubling.
+        latent_dim: how many numbers a code has.
+        doubling: how the decoder doubles height and width: ``"nearest"`` repeats every pixel and then convolves;
+            ``"transposed"`` is a transposed convolution.
+
+    Raises:
+        ValueError: height or width cannot be halved so often, or an unknown way of doubling.
+    """
+
+    def __init__(
+        self, *, image_shape=(3, 64, 64), channels=(32, 64, 128, 256), latent_dim: int = 128, doubling: str = "nearest"
+    ):
+        super().__init__()
+        if doubling not in _DOUBLINGS:
+            raise ValueError(f"There is no doubling {doubling!r}; choose one of: {', '.join(_DOUBLINGS)}.")
+        self.image_shape = tuple(image_shape)
+        self.channels = tuple(channels)
+        self.latent_dim = latent_dim
+        self.doubling = doubling
+        small = _halved(self.image_shape, self.channels)
+        down, up = [], []
+        for size_in, size_out in itertools.pairwise([image_shape[0], *channels]):
+            down += [nn.Conv2d(size_in, size_out, 4, stride=2, padding=1), nn.BatchNorm2d(size_out), nn.SiLU()]
+        for size_in, size_out in itertools.pairwise([*channels[::-1], channels[0] // 2]):
+            up += [nn.BatchNorm2d(size_in), nn.SiLU(), *_DOUBLINGS[doubling](size_in, size_out)]
+        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), 2 * latent_dim))
+        self.decoder = nn.Sequential(
+            *(nn.Linear(latent_dim, math.prod(small)), nn.Unflatten(1, small), *up),
+            *(nn.BatchNorm2d(size_out), nn.SiLU(), nn.Conv2d(size_out, image_shape[0], 3, padding=1)),
+        )
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
+        check_shape(images, self.image_shape, "images")
+        return _split_gaussian(self.encoder(images))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
+        check_shape(z, (self.latent_dim,), "codes")
+        return torch.sigmoid(self.decoder(z).float())
+
+
+_DOUBLINGS = {
+    "nearest": lambda c, d: (nn.Upsample(scale_factor=2), nn.Conv2d(c, d, 3, padding=1)),
+    "transposed": lambda c, d: (nn.ConvTranspose2d(c, d, 4, stride=2, padding=1),),
+}
+
+
+class FaceCodes(nn.Module):
+    """What the codes of a face model are like, learnt from many faces (lessons 09 and 10).
+
+    Args:
+        latent_dim: how many numbers a code has.
+        components: how many Gaussians are mixed.
+        attributes: names of the attributes that have a direction.
+    """
+
+    def __init__(self, *, latent_dim: int = 128, components: int = 10, attributes=()):
+        super().__init__()
+        self.latent_dim = latent_dim
+        self.components = components
+        self.attributes = tuple(attributes)
+        self.register_buffer("weights", torch.full((components,), 1 / components))
+        self.register_buffer("means", torch.zeros(components, latent_dim))
+        #: (components, latent_dim, latent_dim): L with L Lᵀ = the covariance, the Cholesky factor.
+        self.register_buffer("factors", torch.eye(latent_dim).repeat(components, 1, 1))
+        self.register_buffer("directions", torch.zeros(len(self.attributes), latent_dim))
+
+    @torch.no_grad()
+    def sample(self, n: int) -> Tensor:
+        """Return n codes (n, latent_dim), drawn from the mixture."""
+        chosen = torch.multinomial(self.weights, n, replacement=True)
+        noise = torch.randn(n, self.latent_dim, 1, device=self.means.device)
+        return self.means[chosen] + (self.factors[chosen] @ noise).squeeze(-1)
+
+    def direction(self, attribute: str) -> Tensor:
+        """Return the step (latent_dim,) from the mean code without the attribute to the mean code with it.
+
+        Raises:
+            ValueError: there is no attribute of this name.
+        """
+        if attribute not in self.attributes:
+            raise ValueError(f"There is no attribute {attribute!r}; choose one of: {', '.join(self.attributes)}.")
+        return self.directions[self.attributes.index(attribute)]
+
+
+class AttributeClassifier(nn.Module):
+    """A small convolutional classifier of faces, which judges what an edit has changed (lesson 10).
+
+    Args:
+        attributes: names of the attributes that it tells.
+        channels: feature maps after each halving of height and width.
+    """
+
+    def __init__(self, *, attributes=(), channels=(24, 48, 96, 128)):
+        super().__init__()
+        self.attributes = tuple(attributes)
+        self.channels = tuple(channels)
+        layers = []
+        for size_in, size_out in itertools.pairwise([3, *channels]):
+            layers += [nn.Conv2d(size_in, size_out, 3, padding=1, bias=False), nn.BatchNorm2d(size_out), nn.SiLU()]
+            layers += [nn.MaxPool2d(2)]
+        self.body = nn.Sequential(*layers, nn.Conv2d(channels[-1], channels[-1], 3), nn.AdaptiveAvgPool2d(1))
+        self.head = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(channels[-1], len(self.attributes)))
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return the features (N, channels[-1]) of faces (N, 3, H, W) in [0, 1]."""
+        return self.body(images).flatten(1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits (N, A) of faces (N, 3, H, W) in [0, 1]; more than 0 means that it has the attribute."""
+        return self.head(self.features(images)).float()
+
+
 class DigitClassifier(nn.Module):
     """A small convolutional classifier of digits, which judges samples in :func:`vae_helpers.evaluate.scoreboard`.
 
