@@ -1,6 +1,7 @@
 """Shapes, ranges, gradients and refusals of the models."""
 
 import ast
+import dataclasses
 import functools
 
 import pytest
@@ -25,6 +26,8 @@ VAES = [
     models.DenseVAE(image_shape=(1, 8, 8), hidden=(20,), latent_dim=3),
     models.ConvVAE(image_shape=(3, 8, 16), channels=(4, 8), hidden=16, latent_dim=3),
     models.ConvVAE(image_shape=(3, 8, 16), channels=(4, 8), blocks=2, hidden=16, latent_dim=3),
+    models.FaceVAE(image_shape=(3, 8, 16), channels=(4, 8), latent_dim=3),
+    models.FaceVAE(image_shape=(3, 8, 16), channels=(4, 8), latent_dim=3, doubling="transposed"),
 ]
 
 
@@ -68,10 +71,10 @@ def test_a_vae_draws_its_code_in_evaluation_mode_too():
 
 
 def test_vae_gives_float32_under_mixed_precision():
-    model = VAES[2]
-    with torch.autocast("cpu", torch.bfloat16):
-        output = model(torch.rand(2, *model.image_shape))
-    assert {part.dtype for part in output} == {torch.float32}
+    for model in VAES[2:4]:
+        with torch.autocast("cpu", torch.bfloat16):
+            output = model(torch.rand(2, *model.image_shape))
+        assert {part.dtype for part in output} == {torch.float32}
 
 
 def test_residual_block_starts_as_the_identity():
@@ -98,6 +101,46 @@ def test_bad_shapes_are_refused_in_a_sentence():
         models.ConvVAE().decode(torch.randn(2, 3))
     with pytest.raises(ValueError, match="must be multiples of 8, but are 28 and 28"):
         models.ConvVAE(channels=(8, 8, 8))
+    with pytest.raises(ValueError, match="must be multiples of 16, but are 28 and 28"):
+        models.FaceVAE(image_shape=(1, 28, 28))
+    with pytest.raises(ValueError, match="no doubling 'bilinear'; choose one of: nearest, transposed"):
+        models.FaceVAE(doubling="bilinear")
+
+
+def test_face_codes_are_drawn_from_the_mixture():
+    torch.manual_seed(0)
+    codes = models.FaceCodes(latent_dim=2, components=2, attributes=("Smiling",))
+    codes.weights.copy_(torch.tensor([0.25, 0.75]))
+    codes.means.copy_(torch.tensor([[0.0, 0.0], [50.0, 0.0]]))
+    codes.factors[1] = torch.tensor([[2.0, 0.0], [1.0, 1.0]])
+    drawn = codes.sample(40_000)
+    second = drawn[drawn[:, 0] > 25]
+    assert len(second) / len(drawn) == pytest.approx(0.75, abs=0.01)
+    torch.testing.assert_close(second.mean(0), torch.tensor([50.0, 0.0]), atol=0.05, rtol=0)
+    torch.testing.assert_close(second.T.cov(), torch.tensor([[4.0, 2.0], [2.0, 2.0]]), atol=0.1, rtol=0)
+
+
+def test_a_direction_is_found_by_its_name():
+    codes = models.FaceCodes(latent_dim=2, attributes=("Smiling", "Eyeglasses"))
+    codes.directions.copy_(torch.eye(2))
+    assert codes.direction("Eyeglasses").tolist() == [0, 1]
+    with pytest.raises(ValueError, match="no attribute 'Smile'; choose one of: Smiling, Eyeglasses"):
+        codes.direction("Smile")
+
+
+def test_attribute_classifier_tells_a_drawn_attribute():
+    torch.manual_seed(0)
+    faces = data.render_portraits(400, size=32, seed=0)
+    model = models.AttributeClassifier(attributes=("Wearing_Hat",), channels=(8, 16, 16))
+    hats = dataclasses.replace(
+        faces, labels=faces.attribute("Wearing_Hat").long()[:, None], label_names=("Wearing_Hat",)
+    )
+    cross_entropy = functools.partial(nn.functional.binary_cross_entropy_with_logits, reduction="none")
+    train.fit(model, hats, lambda m, x, y: cross_entropy(m(x), y.float()).mean(1), epochs=6, lr=1e-2, device="cpu")
+    assert model.features(hats.floats[:3]).shape == (3, 16)
+    with torch.no_grad():
+        right = ((model(hats.floats) > 0) == hats.labels.bool()).float().mean().item()
+    assert right > max(hats.labels.float().mean().item(), 0.5) + 0.1
 
 
 def test_dense_autoencoder_is_the_one_of_lesson_03():
@@ -148,3 +191,15 @@ def test_conv_autoencoder_does_not_round_its_images_under_mixed_precision():
     model = models.ConvAutoencoder()
     with torch.autocast("cpu", torch.bfloat16):
         assert model(torch.rand(2, 1, 28, 28)).dtype == torch.float32
+
+
+def test_conv_vae_is_the_one_of_lesson_08():
+    ours, theirs = models.ConvVAE(latent_dim=5), written_in_lesson("08", "ConvVAE")(latent_dim=5)
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.rand(3, 1, 28, 28)
+    outputs = []
+    for model in (ours, theirs):
+        torch.manual_seed(0)
+        outputs.append((*model(images), model.sample(2)))
+    for our_part, their_part in zip(*outputs, strict=True):
+        assert torch.equal(our_part, their_part)

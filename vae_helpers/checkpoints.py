@@ -31,7 +31,10 @@ def save_model(model: nn.Module, path: Path | str, *, dtype: torch.dtype = torch
             "for a class of your own use torch.save(model.state_dict(), path)."
         )
     arguments = {name: getattr(model, name) for name in inspect.signature(type(model)).parameters}
-    weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in model.state_dict().items()}
+    weights = {
+        name: value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype).contiguous()
+        for name, value in model.state_dict().items()
+    }
     weights_path, about_path = _paths(path)
     weights_path.parent.mkdir(parents=True, exist_ok=True)
     save_file(weights, weights_path)

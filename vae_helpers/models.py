@@ -362,7 +362,7 @@ class AttributeClassifier(nn.Module):
         for size_in, size_out in itertools.pairwise([3, *channels]):
             layers += [nn.Conv2d(size_in, size_out, 3, padding=1, bias=False), nn.BatchNorm2d(size_out), nn.SiLU()]
             layers += [nn.MaxPool2d(2)]
-        self.body = nn.Sequential(*layers, nn.Conv2d(channels[-1], channels[-1], 3), nn.AdaptiveAvgPool2d(1))
+        self.body = nn.Sequential(*layers, nn.Conv2d(channels[-1], channels[-1], 3, padding=1), nn.AdaptiveAvgPool2d(1))
         self.head = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(channels[-1], len(self.attributes)))
 
     def features(self, images: Tensor) -> Tensor:

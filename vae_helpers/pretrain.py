@@ -39,7 +39,7 @@ def digits(checkpoint: Path, epochs: int = 110) -> None:
         "digits",
         "a convolutional VAE of handwritten digits",
         model,
-        history,
+        _describe(history),
         "MNIST, its 60,000 training images, each pixel made black or white anew in each epoch, with its grey level as "
         "the probability of white. Nothing was chosen with the help of test images.",
         f"""
@@ -113,7 +113,7 @@ def digit_classifier(checkpoint: Path, epochs: int = 8) -> None:
         "digit_classifier",
         "the judge of the scoreboard's samples",
         model,
-        history,
+        _describe(history),
         "MNIST, 55,000 of its training images. The mean and covariance of their features are kept in the model; "
         "samples are compared with them by `evaluate.frechet_distance`.",
         f"\nOn MNIST's 10,000 test images {correct:.2%} are named right.\n",
@@ -128,101 +128,137 @@ def _is_right(model: models.DigitClassifier, images: torch.Tensor, labels: torch
     return {"loss": (model(images).argmax(1) == labels).float()}
 
 
-def faces(checkpoint: Path, epochs: int = 60, beta: float = 2.0) -> None:
-    """Train the face model on CelebA's train split, and learn what its codes are like."""
-    train_set = data.load_faces("train", source="celeba")
+def faces(checkpoint: Path) -> None:
+    """Train the face model on CelebA's train split."""
+    splits = [data.load_faces(split, source="celeba") for split in ("train", "test")]
+    about = f"CelebA, {len(splits[0]):,} images of its train split, each mirrored or not by chance."
     model = models.FaceVAE(channels=(32, 64, 128, 224))
-    loss = functools.partial(_flipped_elbo, beta=beta)
+    _train_faces("faces", "a VAE of faces", model, *splits, 60, checkpoint, about, _CELEBA_TERMS)
+
+
+def portraits(checkpoint: Path) -> None:
+    """Train the model of the faces that the course draws."""
+    splits = [data.render_portraits(n, seed=seed) for n, seed in ((20_000, 10), (2_000, 11))]
+    about = "20,000 portraits drawn by the course, `data.render_portraits(20_000, seed=10)`, each mirrored by chance."
+    model = models.FaceVAE(channels=(24, 48, 96, 128), latent_dim=64)
+    _train_faces("portraits", "a VAE of drawn portraits", model, *splits, 15, checkpoint, about, "MIT, as the course")
+
+
+def _train_faces(
+    name: str,
+    what: str,
+    model: models.FaceVAE,
+    train_set: data.FaceSet,
+    test_set: data.FaceSet,
+    epochs: int,
+    checkpoint: Path,
+    about: str,
+    terms: str,
+    beta: float = 2.0,
+) -> None:
+    # A rate of half the weight costs little detail, and leaves codes that are closer to the prior.
+    loss = functools.partial(_mirrored_elbo, beta=beta)
     history = train.fit(model, train_set, loss, epochs=epochs, lr=5e-3, checkpoint=checkpoint)
-    _save(model, "faces", dtype=torch.float16)
-    model = checkpoints.load_pretrained("faces").to(pick_device())
-    codes = _fit_codes(model, train_set)
-    _save(codes, "face_codes", dtype=torch.float16)
+    _save(model, name, dtype=torch.float16)
+    shipped = checkpoints.load_pretrained(name).to(pick_device())
+    error = train.measure(shipped, test_set, _pixel_error)["loss"]
+    elbo = functools.partial(losses.negative_elbo, likelihood="gaussian", sigma="optimal")
+    rate = train.measure(shipped, test_set, elbo)["rate"]
     _write_card(
-        "faces",
-        "a VAE of faces, and what its codes are like",
+        name,
+        what,
         model,
-        history,
-        f"CelebA, {len(train_set):,} images of its train split, each mirrored or not by chance.",
-        _face_scores(model, codes.to(pick_device())),
-        _CELEBA_TERMS,
+        _describe(history),
+        f"{about} Loss: distortion with the optimal σ + {beta:g} · rate.",
+        f"""
+On {len(test_set):,} images of the test split, with the weights as shipped:
+
+| | |
+|---|---|
+| squared error per pixel value (0 to 1), reconstructed from the mean code | **{error:.5f}** |
+| rate, in nats per image | {rate:.1f} |
+""",
+        terms,
     )
 
 
-def _flipped_elbo(model: models.VAE, images: torch.Tensor, labels: torch.Tensor, beta: float) -> dict:
-    """Return the loss on images that are mirrored at random."""
-    mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-    images = torch.where(mirrored, images.flip(3), images)
-    return losses.negative_elbo(model, images, beta=beta, likelihood="gaussian", sigma="optimal")
+def _mirrored_elbo(model: models.VAE, images: torch.Tensor, labels: torch.Tensor, beta: float) -> dict:
+    """Return the loss on images that are mirrored by chance."""
+    return losses.negative_elbo(model, _mirrored(images), beta=beta, likelihood="gaussian", sigma="optimal")
 
 
-def _fit_codes(model: models.FaceVAE, train_set: data.FaceSet, components: int = 10) -> models.FaceCodes:
-    """Fit a Gaussian mixture to the codes of training faces, and one direction per attribute."""
+def _mirrored(images: torch.Tensor) -> torch.Tensor:
+    chosen = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
+    return torch.where(chosen, images.flip(3), images)
+
+
+def _pixel_error(model: models.VAE, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    mean, _ = model.encode(images)
+    return losses.squared_error(model.decode(mean), images) / images[0].numel()
+
+
+@torch.no_grad()
+def face_codes(checkpoint: Path, components: int = 10) -> None:
+    """Learn what the codes of the shipped face model are like: a mixture of Gaussians, and attribute directions."""
     from sklearn.mixture import GaussianMixture
 
-    means, z = _encode(model, train_set)
-    mixture = GaussianMixture(components, reg_covar=1e-3, random_state=0).fit(z.numpy())
+    device = pick_device()
+    model = checkpoints.load_pretrained("faces").to(device)
+    judge = checkpoints.load_pretrained("face_judge").to(device)
+    train_set, test_set = (data.load_faces(split, source="celeba") for split in ("train", "test"))
+
+    def encode(images: data.ImageSet) -> tuple[torch.Tensor, torch.Tensor]:
+        parts = [model.encode(batch.to(device)) for batch, _ in images.batches(500)]
+        return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+
+    means, log_vars = encode(train_set)
+    z = model.reparameterize(means, log_vars)
+    mixture = GaussianMixture(components, reg_covar=1e-3, random_state=0).fit(z.cpu().numpy())
     codes = models.FaceCodes(latent_dim=model.latent_dim, components=components, attributes=train_set.label_names)
     codes.weights.copy_(torch.from_numpy(mixture.weights_))
     codes.means.copy_(torch.from_numpy(mixture.means_))
     codes.factors.copy_(torch.linalg.cholesky(torch.from_numpy(mixture.covariances_)))
     for row, name in zip(codes.directions, train_set.label_names, strict=True):
         row.copy_(attributes.direction(means, train_set.attribute(name)))
-    return codes
+    _save(codes, "face_codes", dtype=torch.float16)
 
-
-@torch.no_grad()
-def _encode(model: models.VAE, images: data.ImageSet) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the means of q(z|x), and one draw from each, both (N, latent_dim), on the CPU."""
-    parts = [model.encode(batch) for batch, _ in images.to(next(model.parameters()).device).batches(500)]
-    mean, log_var = (torch.cat(column).cpu() for column in zip(*parts, strict=True))
-    return mean, model.reparameterize(mean, log_var)
-
-
-@torch.no_grad()
-def _face_scores(model: models.FaceVAE, codes: models.FaceCodes) -> str:
-    test_set = data.load_faces("test", source="celeba").to(pick_device())
-    judge = checkpoints.load_pretrained("face_judge").to(pick_device())
-
-    def features(images: torch.Tensor) -> torch.Tensor:
-        return torch.cat([judge.features(part) for part in images.split(500)])
-
-    def decode(z: torch.Tensor) -> torch.Tensor:
-        return torch.cat([model.decode(part) for part in z.split(500)])
-
-    real = features(test_set.floats)
-    means, _ = _encode(model, test_set)
-    reconstructions = decode(means.to(pick_device()))
-    error = losses.squared_error(reconstructions, test_set.floats) / test_set.images[0].numel()
-    elbo = train.measure(
-        model, test_set, functools.partial(losses.negative_elbo, likelihood="gaussian", sigma="optimal")
-    )
-    others = data.load_faces("valid", source="celeba").floats[: len(test_set)].to(pick_device())
-    rows = {
-        "other photographs, of the valid split": others,
-        "reconstructions of the test photographs": reconstructions,
-        "samples from the mixture in `face_codes`": decode(codes.sample(len(test_set))),
-        "samples from the prior N(0, I)": model.sample(len(test_set)),
+    shipped = checkpoints.load_pretrained("face_codes").to(device)
+    n = len(test_set)
+    pictures = {
+        "other photographs, of the valid split": data.load_faces("valid", source="celeba").floats[:n].to(device),
+        "reconstructions of the test photographs": _decode(model, encode(test_set)[0]),
+        "samples from this mixture": _decode(model, shipped.sample(n)),
+        "samples from the prior N(0, I)": _decode(model, torch.randn(n, model.latent_dim, device=device)),
     }
-    table = "\n".join(f"| {name} | {evaluate.frechet_distance(features(x), real):.1f} |" for name, x in rows.items())
-    return f"""
-On the {len(test_set):,} images of CelebA's test split that were at hand, with the weights as shipped:
-
-| | |
-|---|---|
-| squared error of a pixel value (0 to 1), mean; reconstructed from the mean code | **{error.mean():.5f}** |
-| its standard error, from the choice of images | {error.std() / len(error) ** 0.5:.5f} |
-| rate, in nats per image | {elbo["rate"]:.1f} |
-
-Fréchet distance to the test photographs in the features of `face_judge`, of {len(others):,} or as many images each:
+    real = _features(judge, test_set.floats.to(device))
+    distances = {name: evaluate.frechet_distance(_features(judge, x), real) for name, x in pictures.items()}
+    table = "\n".join(f"| {name} | {distance:.2f} |" for name, distance in distances.items())
+    _write_card(
+        "face_codes",
+        "what the codes of the face model are like",
+        shipped,
+        "fitted with scikit-learn, in seconds",
+        f"the codes of the {len(train_set):,} images of CelebA's train split that `faces` was trained on",
+        f"""
+Fréchet distance to {n:,} photographs of the test split, in the features of `face_judge`, of as many images each:
 
 | | |
 |---|---|
 {table}
 
-`face_codes` holds a mixture of {codes.components} Gaussians with full covariances, fitted to the codes of the training
-images, and for each of the {len(codes.attributes)} attributes the difference of the mean codes with and without it.
-"""
+The file holds a mixture of {components} Gaussians with full covariances, and for each of the {len(codes.attributes)}
+attributes the difference between the mean codes with it and without it.
+""",
+        _CELEBA_TERMS,
+    )
+
+
+def _decode(model: models.FaceVAE, z: torch.Tensor) -> torch.Tensor:
+    return torch.cat([model.decode(part) for part in z.split(500)])
+
+
+def _features(judge: models.AttributeClassifier, images: torch.Tensor) -> torch.Tensor:
+    return torch.cat([judge.features(part) for part in images.split(500)])
 
 
 def face_judge(checkpoint: Path, epochs: int = 12) -> None:
@@ -243,7 +279,7 @@ def face_judge(checkpoint: Path, epochs: int = 12) -> None:
         "face_judge",
         "an independent judge of 40 attributes of faces",
         model,
-        history,
+        _describe(history),
         f"CelebA, {len(train_set):,} images of its train split: photographs only, never the output of a VAE.",
         f"""
 On the {len(test_set):,} images of CelebA's test split that were at hand:
@@ -259,10 +295,8 @@ On the {len(test_set):,} images of CelebA's test split that were at hand:
 def _attribute_loss(model: models.AttributeClassifier, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the mean binary cross-entropy over the attributes, on images mirrored and moved at random."""
     if model.training:
-        mirrored = torch.rand(len(images), 1, 1, 1, device=images.device) < 0.5
-        images = torch.where(mirrored, images.flip(3), images)
         down, right = torch.randint(-3, 4, (2,)).tolist()  # the whole batch by the same few pixels
-        images = images.roll((down, right), dims=(2, 3))
+        images = _mirrored(images).roll((down, right), dims=(2, 3))
     return F.binary_cross_entropy_with_logits(model(images), labels.float(), reduction="none").mean(1)
 
 
@@ -282,11 +316,10 @@ def _save(model: torch.nn.Module, name: str, **about) -> None:
 
 
 def _write_card(
-    name: str, what: str, model, history: train.History, trained_on: str, scores: str, terms: str = _MNIST_TERMS
+    name: str, what: str, model, training: str, trained_on: str, scores: str, terms: str = _MNIST_TERMS
 ) -> None:
     """Write the model's card beside it; every number in it was measured by this run."""
-    size = sum(weight.numel() for weight in model.parameters())
-    minutes = sum(history.seconds) / 60
+    size = sum(weight.numel() for weight in model.state_dict().values())
     device = pick_device()
     hardware = torch.cuda.get_device_name() if device.type == "cuda" else f"{_processor()}, on {device.type}"
     text = f"""# {name}: {what}
@@ -295,16 +328,21 @@ Open it with `checkpoints.load_pretrained("{name}")`. Written by `vae_helpers/pr
 
 | | |
 |---|---|
-| model | `{type(model).__name__}`, {size:,} parameters; its arguments stand in `{name}.json` |
+| model | `{type(model).__name__}`, {size:,} numbers; its arguments stand in `{name}.json` |
 | trained on | {trained_on} |
 | licence | {terms} |
 | command | `python -m vae_helpers.pretrain {name}` |
-| training | {len(history.seconds)} epochs; {minutes:.1f} minutes of wall time, on a machine shared with other work |
+| training | {training} |
 | hardware | {hardware}, {torch.get_num_threads()} thread(s) of {os.cpu_count()} cores, PyTorch {torch.__version__} |
 
 ## Scores
 {scores}"""
     (checkpoints.pretrained_folder() / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+def _describe(history: train.History) -> str:
+    minutes = sum(history.seconds) / 60
+    return f"{len(history.seconds)} epochs; {minutes:.1f} minutes of wall time, on a machine shared with other work"
 
 
 def _processor() -> str:
@@ -315,7 +353,9 @@ def _processor() -> str:
 
 
 if __name__ == "__main__":
-    recipes = {recipe.__name__: recipe for recipe in (digits, digit_classifier, face_judge, faces)}
+    recipes = {
+        recipe.__name__: recipe for recipe in (digits, digit_classifier, face_judge, faces, face_codes, portraits)
+    }
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", choices=recipes)
     parser.add_argument("--checkpoint", type=Path, help="file for the state of the training (build/NAME.ckpt)")
