@@ -1,0 +1,335 @@
+"""CelebA: found or downloaded, decoded once, and from then on mapped from a cache instead of loaded.
+
+Z. Liu et al., Deep Learning Face Attributes in the Wild, ICCV 2015. Lessons call
+:func:`vae_helpers.data.load_faces`, which stands on this module.
+"""
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from tqdm import tqdm
+
+# The official files with their md5: what a download must be. A copy of the learner's may be a part of them.
+MD5 = {
+    "img_align_celeba.zip": "00d2c5bc6d35e252742224ab0c1e8fcb",
+    "list_attr_celeba.txt": "75e246fa4810816ffd6ee81facbd244c",
+    "list_eval_partition.txt": "d32c9cbf5e040fd4025c592c306e6668",
+    "identity_CelebA.txt": "32bd1bd63d3c78cd57e08160ec5ed1e2",
+}
+_ARCHIVE, *_TEXTS = MD5
+# What follows the file name in each row of the text files: 40 attributes, 0 to 2 for the split, a person's number.
+_ROWS = (r"-?1(?: +-?1){39}", r"[012]", r"\d+")
+
+MIRRORS = (
+    "https://huggingface.co/datasets/Yuehao/celeba/resolve/main",
+    "https://graal.ift.ulaval.ca/public/celeba",
+)
+
+# The middle of the 178×218 pixels, as left, upper, right and lower edge: 148×148, which leaves out most background.
+CROP = (15, 35, 163, 183)
+
+
+def open_faces(folder: Path, size: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the faces in a CelebA folder, cropped and resized; from the cache if they are in it.
+
+    Returns:
+        The images, (N, 3, size, size) uint8, mapped from the cache: those of train first, then valid, then test. And
+        what is known about them: ``labels`` (N, 40), 0 or 1; ``names`` of the 40 attributes; ``people`` (N,);
+        ``counts``, how many images the three splits have; ``skipped``, the names of images that cannot be read.
+
+    Raises:
+        OSError: a file is missing, damaged or not CelebA's, or the cache cannot be written; the message says which.
+    """
+    source = _find_images(folder)
+    key = _fingerprint(folder, source)
+    # One cache per folder and size: when the content changes, the new faces take the place of the old.
+    stem = f"faces-{size}-{hashlib.sha1(str(folder.resolve()).encode()).hexdigest()[:10]}"
+    path = cache_folder() / f"{stem}.npy"
+    faces = _read_cache(path, key)
+    if faces is None:
+        _write_cache(path, key, folder, source, size)
+        faces = _read_cache(path, key)
+    if faces is None:
+        raise OSError(f"{path} does not keep what is written to it; name another folder with VAE_CACHE")
+    return faces
+
+
+def cache_folder() -> Path:
+    """Return the folder of decoded faces: ``VAE_CACHE``, else ``vae_helpers`` in the user's cache folder."""
+    if folder := os.environ.get("VAE_CACHE"):
+        return Path(folder).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "vae_helpers"
+
+
+def _find_images(folder: Path) -> Path:
+    """Return what holds the images: the archive, or the folder of extracted images."""
+    archive, extracted = folder / _ARCHIVE, folder / Path(_ARCHIVE).stem
+    if zipfile.is_zipfile(archive):
+        return archive
+    if extracted.is_dir():
+        return extracted
+    if not archive.exists():
+        raise OSError(f"there is no {_ARCHIVE} in {folder}")
+    with open(archive, "rb") as file:
+        what = "is a web page" if file.read(100).lstrip().startswith(b"<") else "is cut off or is no zip archive"
+    raise OSError(f"{archive} {what}; delete it, and copy or download CelebA again")
+
+
+def _fingerprint(folder: Path, source: Path) -> str:
+    """Return a key that changes with the images, with what is known about them, and with the crop."""
+    key = hashlib.sha1(repr(CROP).encode())
+    for name in _TEXTS:
+        try:
+            key.update((folder / name).read_bytes())
+        except OSError as error:
+            raise OSError(f"{folder / name} cannot be read ({error.strerror})") from None
+    if source.is_dir():
+        with os.scandir(source) as entries:
+            for entry in entries:
+                about = entry.stat()
+                key.update(f"{entry.name} {about.st_size} {about.st_mtime_ns}\n".encode())
+    else:
+        # An archive ends with its directory: name, size and checksum of every image, 20 MB for the whole of CelebA.
+        with open(source, "rb") as file:
+            length = file.seek(0, os.SEEK_END)
+            file.seek(max(0, length - 2**25))
+            key.update(repr(length).encode() + file.read())
+    return key.hexdigest()
+
+
+def _read_cache(path: Path, key: str) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
+    """Return what the cache holds, or None if it is not there, damaged, or made from something else."""
+    try:
+        images = np.load(path, mmap_mode="c")  # a change, should anybody make one, does not reach the file
+        with np.load(path.with_suffix(".npz")) as archive:
+            about = dict(archive)
+        whole = about["key"] == key and about["checksum"] == _checksum(images)
+        return (images, about) if whole else None
+    except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
+def _checksum(images: np.ndarray) -> int:
+    """Return a checksum of the number of images and of about a thousand of them: all would take seconds."""
+    chosen = images[:: len(images) // 1000 + 1]
+    return zlib.crc32(np.ascontiguousarray(chosen), len(images))
+
+
+def _write_cache(path: Path, key: str, folder: Path, source: Path, size: int) -> None:
+    """Decode all images into the cache, which appears whole or not at all."""
+    members = _members(source)
+    files = np.array(sorted(members))
+    columns, labels, partition, people = _read_texts(folder, files.tolist())
+    order = np.argsort(partition, kind="stable")
+    part = path.with_suffix(f".{os.getpid()}.part")
+    kept = []
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f"{path.stem}.*.part"):
+            if time.time() - left.stat().st_mtime > 3600:  # of a Python that was killed, not of one that is at work
+                left.unlink()
+        with open(part, "wb") as file:
+            _write_header(file, len(order), size)
+            for pictures in _decode_all(source, [members[name] for name in files[order]], size):
+                kept += [picture is not None for picture in pictures]
+                file.write(b"".join(picture for picture in pictures if picture is not None))
+            _write_header(file, sum(kept), size)
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        rows = order[kept]
+        with open(part, "wb") as file:
+            np.savez(
+                file,
+                key=key,
+                checksum=_checksum(np.load(path, mmap_mode="r")),
+                labels=labels[rows].astype(np.uint8),
+                people=people[rows],
+                counts=np.bincount(partition[rows], minlength=3),
+                names=columns,
+                skipped=files[np.sort(order[~np.array(kept)])],
+            )
+        os.replace(part, path.with_suffix(".npz"))
+    except OSError as error:
+        raise OSError(
+            f"the cache of faces cannot be written to {path.parent} ({error.strerror or error}): make room for "
+            f"{len(files) * 3 * size**2 / 1e6:,.0f} MB, or name another folder with VAE_CACHE"
+        ) from None
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink()
+
+
+def _write_header(file: io.BufferedWriter, count: int, size: int) -> None:
+    """Write the head of a .npy file, which has 128 bytes for any count."""
+    file.seek(0)
+    shape = (count, 3, size, size)
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+
+
+def _decode_all(source: Path, members: list[str], size: int) -> Iterator[list[bytes | None]]:
+    """Yield the decoded images, a thousand at a time, with None for each that cannot be read."""
+    archive = None if source.is_dir() else zipfile.ZipFile(source)
+
+    def picture(member):
+        try:
+            return decode(archive.read(member) if archive else (source / member).read_bytes(), size).tobytes()
+        except Exception:  # whatever is wrong with one image: the others are worth having
+            return None
+
+    bar = "{desc}{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} faces, {elapsed}<{remaining}"
+    progress = tqdm(total=len(members), desc="Decoding CelebA, only this once: ", file=sys.stdout, bar_format=bar)
+    # Threads keep all cores busy, because Pillow lets the others run while it decodes.
+    with progress, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(members), 1000):
+            pictures = list(pool.map(picture, members[start : start + 1000]))
+            yield pictures
+            progress.update(len(pictures))
+
+
+def decode(content: bytes, size: int) -> np.ndarray:
+    """Return the image that a JPEG's content shows, cropped and resized, (3, size, size) uint8.
+
+    Raises:
+        OSError: it is cut off or is no image.
+        ValueError: it does not have CelebA's 178×218 pixels.
+    """
+    image = Image.open(io.BytesIO(content))
+    if image.size != (178, 218):
+        raise ValueError(f"the image has {image.width}×{image.height} pixels instead of 178×218")
+    image = image.convert("RGB").crop(CROP).resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(image).transpose(2, 0, 1)
+
+
+def _members(source: Path) -> dict[str, str]:
+    """Return where each image is inside the archive or folder: ``"000001.jpg"`` → its path there."""
+    try:
+        if source.is_dir():
+            inside = os.listdir(source)
+        else:
+            with zipfile.ZipFile(source) as archive:
+                inside = archive.namelist()
+    except zipfile.BadZipFile:
+        raise OSError(f"{source} is damaged; delete it, and copy or download it again") from None
+    members = {Path(path).name: path for path in inside}
+    members = {name: path for name, path in members.items() if re.fullmatch(r"\d{6}\.jpg", name)}
+    if not members:
+        raise OSError(f"{source} holds no image with a name like 000001.jpg, so it is not CelebA's")
+    return members
+
+
+def _read_texts(folder: Path, files: list[str]) -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+    """Return the attributes' names, and for each file its attributes as 0 or 1, its split's number, its person's."""
+    tables, counts = [], []
+    for name, pattern in zip(_TEXTS, _ROWS, strict=True):
+        path = folder / name
+        lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+        if name == _TEXTS[0]:  # it begins with the number of its rows and the names of its columns
+            announced, columns, *lines = *lines, "", ""
+        rows = {file: values.strip() for file, _, values in (line.partition(" ") for line in lines if line)}
+        for file in files:
+            if not re.fullmatch(pattern, rows.get(file, "")):
+                what = "a damaged row" if file in rows else "no row"
+                raise OSError(f"{path} has {what} for the image {file}; delete it, and copy or download it again")
+        tables.append(np.array([[int(value) for value in rows[file].split()] for file in files]))
+        counts.append(len(rows))
+    if {str(count) for count in counts} != {announced} or len(columns.split()) != 40:
+        raise OSError(
+            f"the text files in {folder} are cut off or do not fit together: {_TEXTS[0]} announces {announced} rows "
+            f"and names {len(columns.split())} attributes (40 are right), while {', '.join(_TEXTS)} have "
+            f"{', '.join(map(str, counts))} rows; copy or download them again"
+        )
+    return columns.split(), (tables[0] + 1) // 2, tables[1][:, 0], tables[2][:, 0]
+
+
+_failed: dict[Path, str] = {}  # where CelebA could not be downloaded to, and why
+
+
+def fetch(folder: Path, retry: bool) -> None:
+    """Download what ``folder`` lacks of CelebA, with torchvision from Google Drive, else from a mirror.
+
+    Raises:
+        OSError: something is missing and cannot be downloaded, now or (unless ``retry``) earlier in this session.
+    """
+    missing = [name for name in MD5 if not (folder / name).exists()]
+    if _ARCHIVE in missing and (folder / _ARCHIVE).with_suffix("").is_dir():
+        missing.remove(_ARCHIVE)
+    if not missing:
+        return
+    if os.environ.get("VAE_OFFLINE"):
+        raise OSError(f"there is no {folder.name}/{missing[0]} in the data folder, and VAE_OFFLINE forbids a download")
+    if folder in _failed and not retry:
+        raise OSError(_failed[folder])
+    try:
+        _download(folder, missing)
+    except OSError as error:
+        _failed[folder] = str(error)
+        raise
+
+
+def _download(folder: Path, missing: list[str]) -> None:
+    """Try each place in turn; raise OSError, which says why, if none of them has what is missing."""
+    much = "1.4 GB" if _ARCHIVE in missing else f"no more than {', '.join(missing)}"
+    print(f"Downloading CelebA ({much}; for non-commercial research only) to {folder}; VAE_OFFLINE=1 forbids it.")
+    mirror = os.environ.get("VAE_FACES_MIRROR")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(dir=folder)
+    except OSError as error:
+        raise OSError(f"CelebA cannot be stored in {folder} ({error.strerror})") from None
+    failures = []
+    with temporary as part:
+        for place in ("Google Drive", *([mirror] if mirror else MIRRORS)):
+            try:
+                for name in [name for name in missing if not (folder / name).exists()]:
+                    target = Path(part) / name
+                    _from_google(target) if place == "Google Drive" else _from_mirror(f"{place}/{name}", target)
+                    _check(target)
+                    target.rename(folder / name)
+                return
+            except Exception as error:  # gdown, torchvision, urllib and http each have their own
+                text = " ".join(str(error).split())[:200] or type(error).__name__
+                quota = re.search("quota|too many users", text, re.IGNORECASE)
+                failures.append(f"{place}: {'its quota for today is used up' if quota else text}")
+    raise OSError(f"CelebA could not be downloaded ({'; '.join(failures)})")
+
+
+def _from_google(target: Path) -> None:
+    from torchvision.datasets import CelebA
+    from torchvision.datasets.utils import download_file_from_google_drive
+
+    identity = {name: identity for identity, _, name in CelebA.file_list}[target.name]
+    download_file_from_google_drive(identity, str(target.parent), target.name)
+
+
+def _from_mirror(url: str, target: Path) -> None:
+    with urllib.request.urlopen(url, timeout=30) as answer, open(target, "wb") as file:
+        length = int(answer.headers.get("Content-Length", 0)) or None
+        with tqdm.wrapattr(answer, "read", total=length, desc=target.name, file=sys.stdout) as source:
+            shutil.copyfileobj(source, file, 2**20)
+
+
+def _check(path: Path) -> None:
+    """Raise OSError unless a downloaded file is the official one."""
+    with open(path, "rb") as file:
+        md5 = hashlib.md5(start := file.read(2**20))
+        for block in iter(lambda: file.read(2**20), b""):
+            md5.update(block)
+    if md5.hexdigest() != MD5[path.name]:
+        page = re.search("<title>(.*?)</title>", start.decode(errors="replace"))
+        what = f"is the web page {page[1]!r}" if page else "is cut off or not the official one"
+        raise OSError(f"what came as {path.name} {what}")
