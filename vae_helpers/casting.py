@@ -6,6 +6,7 @@ attributes are seen, :func:`truth` how strongly.
 """
 
 import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -32,7 +33,7 @@ class Trait:
 # The first group belongs to the person, the second to the mood.
 PERSON_TRAITS = {
     "Bald": Trait("bald", 0.08, (0, 0), (1, 1)),
-    "Big_Nose": Trait("nose", 0.25, (0.75, 1.0), (1.4, 1.65)),
+    "Big_Nose": Trait("nose", 0.25, (0.7, 0.95), (1.75, 2.05)),
     "Bushy_Eyebrows": Trait("brow", 0.25, (0.65, 1.0), (1.7, 2.1)),
     "Goatee": Trait("goatee", 0.15, (0, 0), (1, 1)),
     "Mustache": Trait("mustache", 0.15, (0, 0), (1, 1)),
@@ -217,12 +218,12 @@ def _mixing(correlations: Correlations | None) -> Tensor:
                 raise ValueError(f"No correlation can be asked for {name}, because it depends on other attributes.")
             if name not in names:
                 raise ValueError(f"There is no attribute {name!r}; choose two of: {', '.join(names)}.")
-        if not isinstance(wanted, (int, float)):
+        if not isinstance(wanted, numbers.Real):
             raise ValueError(f"The correlation of {pair[0]} and {pair[1]} must be a number, not {wanted!r}.")
         a, b = names.index(pair[0]), names.index(pair[1])
         if normal[a, b]:
             raise ValueError(f"The correlation of {pair[0]} and {pair[1]} is asked for twice.")
-        normal[a, b] = normal[b, a] = _tetrachoric(pair, wanted)
+        normal[a, b] = normal[b, a] = _tetrachoric(pair, float(wanted))
     mixing, failed = torch.linalg.cholesky_ex(normal)
     if failed:
         raise ValueError("These correlations contradict each other: no set of faces can have all of them.")

@@ -2,7 +2,8 @@
 
 Every shape is a signed distance on the grid of pixels: negative inside, positive outside, in units of a head that
 reaches from about -0.6 to 0.6. Where the distance changes sign, one pixel is blended, so that edges are smooth at any
-size. What is drawn comes from :mod:`vae_helpers.casting`.
+size. The larger of two distances is where both shapes are, the smaller where either is, and adding 9 hides a shape.
+Who and what is drawn comes from :mod:`vae_helpers.casting`.
 """
 
 import math
@@ -64,26 +65,32 @@ class _Band:
         return _Band(self.image[:, :, part], *planes, self.pixel)
 
     def paint(self, distance: Tensor, colour: Tensor, alpha: Tensor | float = 1.0, soft: float = 1.0) -> None:
-        """Put a colour, (n, 3, 1, 1) or one per pixel, where the distance is negative, with edges ``soft`` pixels wide."""
+        """Put a colour, (n, 3, 1, 1) or one per pixel, where the distance is negative; edges blur ``soft`` pixels."""
         cover = (distance * (-1 / (soft * self.pixel))).add_(0.5).clamp_(0, 1).mul_(alpha)
         self.image.lerp_(colour, cover.unsqueeze(1))
 
 
-def _ellipse(x: Tensor, y: Tensor, width, height, square=0.0) -> Tensor:
-    """Signed distance to an ellipse at the origin; the larger ``square`` (below 1), the more of a rounded box."""
+def _ellipse(x: Tensor, y: Tensor, width, height, square=None) -> Tensor:
+    """Signed distance, good near the edge, to an ellipse at the origin.
+
+    The larger ``square`` (below 1), the more it is like a box with rounded corners.
+    """
     x2, y2 = (x / width).square_(), (y / height).square_()
-    radius = x2 + y2 if isinstance(square, float) and not square else x2 + y2 - square * (x2 * y2).clamp_(max=1)
+    radius = x2 + y2
+    if square is not None:
+        radius -= square * (x2 * y2).clamp_(max=1)
     return radius.sqrt_().sub_(1).mul_(height)
 
 
 def _ripple(x: Tensor) -> Tensor:
-    """A wave between 0 and 1 of period 1, made of parabolas."""
+    """A wave between 0 and 1 of period 1, made of parabolas, which are faster than sines."""
     x = x - x.floor()
     return (x - x * x).mul_(4)
 
 
 def _portraits(p: SimpleNamespace, size: int) -> Tensor:
     """Draw one batch, from back to front."""
+    # x and y belong to the picture; u, v and w to the head, see _Band.
     axis = (torch.arange(size) + 0.5) * (2 / size) - 1
     x, y = axis[None, None, :], axis[None, :, None]
     tilt = 0.08 * p.head_tilt
@@ -143,6 +150,7 @@ def _body(image: Tensor, x: Tensor, y: Tensor, p) -> None:
     """Neck, shoulders and clothes, in the coordinates of the picture."""
     first = int(0.72 * image.shape[2])
     y = y[:, first:]
+    # Shoulders do not tilt with the head, and have no use for the face.
     c = _Band(image[:, :, first:], x, y, x, x, 2 / image.shape[2])
     neck = x.abs() - 0.2
     # The chin's shadow falls on the neck.
@@ -163,7 +171,7 @@ def _body(image: Tensor, x: Tensor, y: Tensor, p) -> None:
 
 def _skin(c: _Band, outline: Tensor, light: Tensor, p) -> None:
     ears = c.rows(-0.2, 0.25)
-    x, y = (ears.u + 0.05 * p.head_turn).abs() - p.face_width * 1.0, ears.v - 0.04
+    x, y = (ears.u + 0.05 * p.head_turn).abs() - p.face_width, ears.v - 0.04
     ears.paint(_ellipse(x, y, 0.075 * p.ear, 0.12 * p.ear), p.skin * 0.9)
     ears.paint(_ellipse(x, y, 0.035 * p.ear, 0.07 * p.ear), p.skin * 0.74, soft=2)
     # Round forms turn away from the light at their edge.
@@ -175,13 +183,11 @@ def _skin(c: _Band, outline: Tensor, light: Tensor, p) -> None:
     brow.paint(torch.maximum(shine, brow.face + 0.1), p.skin * 1.12, alpha=0.55, soft=7)
     cheeks = c.rows(0.0, 0.4)
     x, y = cheeks.w.abs() - 0.25, cheeks.v - 0.19 + 0.02 * p.smile
-    glow = (1 - (x / 0.15).square_() - (y / 0.12).square_()).clamp_(min=0)
-    glow = glow * (cheeks.face < 0)
+    glow = (1 - (x / 0.15).square_() - (y / 0.12).square_()).clamp_(min=0) * (cheeks.face < 0)
     cheeks.image.lerp_(torch.lerp(p.skin, ROSE, 0.65), (glow * (0.1 + 0.6 * p.blush)).unsqueeze(1))
     spots = (_ripple(cheeks.w * 9 + 0.3) * _ripple(cheeks.v * 10 + cheeks.w * 3) - 0.6).clamp_(min=0)
-    cheeks.paint(
-        x.abs() - 0.12, p.skin * 0.6, alpha=0.7 * p.freckles * spots * ((y + 0.02).abs() < 0.09) * (cheeks.face < -0.04)
-    )
+    spots = spots * ((y + 0.02).abs() < 0.09) * (cheeks.face < -0.04)
+    cheeks.paint(x.abs() - 0.12, p.skin * 0.6, alpha=0.7 * p.freckles * spots)
 
 
 def _hair_in_front(c: _Band, hair: Tensor, light: Tensor, p) -> None:
@@ -191,6 +197,7 @@ def _hair_in_front(c: _Band, hair: Tensor, light: Tensor, p) -> None:
     parted = p.hairline + p.sweep * (c.w - p.part).abs()
     line = torch.where(p.bangs > 0.5, fringe, parted.clamp(max=-0.22)) + p.drop * across * across * across
     front = torch.maximum(hair, c.v - line)
+    # A soft shadow on the forehead lifts the hair off the skin, also where both have one colour.
     c.paint(torch.maximum(front - 0.045, c.face), p.skin * 0.68, alpha=0.45, soft=2.5)
     strands = _ripple(3.2 * c.u / (c.v + p.face_height + p.volume + 0.45).clamp(min=0.1) + p.part)
     shine = (1 - ((hair + 0.15) / 0.08).square()).clamp_(min=0) * (0.22 + 0.15 * light * c.u / p.face_width)
@@ -216,11 +223,11 @@ def _beard(c: _Band, p) -> None:
 def _nose(c: _Band, light: Tensor, p) -> None:
     x, y = c.w - 0.04 * p.head_turn, c.v - p.nose_length
     width = 0.052 * p.nose
-    bridge = _ellipse(x + 0.03 * light, y + 0.1, 0.028 * p.nose, 0.15)
-    c.paint(bridge, p.skin * 0.84, alpha=0.5, soft=2.5)
-    c.paint(_ellipse(x, y - 0.012, width * 1.35, width * 0.95), p.skin * 0.72, alpha=0.75, soft=2)
-    c.paint(_ellipse(x - 0.012 * light, y + 0.02, width, width * 0.95), p.skin * 1.05, soft=2)
-    c.paint(_ellipse(x.abs() - width * 0.6, y - 0.03, 0.02, 0.014), p.skin * 0.4, alpha=0.7)
+    height = 0.02 + 0.5 * width
+    c.paint(_ellipse(x + 0.035 * light, y + 0.1, 0.6 * width, 0.16), p.skin * 0.8, alpha=0.5, soft=2.5)
+    c.paint(_ellipse(x, y - 0.02, 1.35 * width, height), p.skin * 0.62, alpha=0.9, soft=1.5)
+    c.paint(_ellipse(x - 0.01 * light, y + 0.015, 1.1 * width, height), p.skin * 1.08, soft=1.5)
+    c.paint(_ellipse(x.abs() - 0.65 * width, y - 0.02, 0.02, 0.014), p.skin * 0.35, alpha=0.7)
 
 
 def _mouth(c: _Band, p) -> None:
@@ -285,6 +292,5 @@ def _hat(c: _Band, p) -> None:
     c.paint(torch.maximum(crown, -y - p.ribbon), p.hat_trim, alpha=p.hat * (p.ribbon > 0))
     y = y - p.bend * c.u.square() + 0.02
     brim = _ellipse(c.u - p.brim_turn * p.head_turn, y, p.brim, p.brim_high, 0.3)
-    c.paint(
-        brim, torch.where(p.knit.unsqueeze(1) > 0.5, p.hat_trim, p.hat_colour * 0.82) * knit.unsqueeze(1), alpha=p.hat
-    )
+    colour = torch.where(p.knit.unsqueeze(1) > 0.5, p.hat_trim, p.hat_colour * 0.82)
+    c.paint(brim, colour * knit.unsqueeze(1), alpha=p.hat)
