@@ -15,11 +15,19 @@ def shipped(tmp_path, monkeypatch):
     return tmp_path
 
 
-def train_tiny_faces(folder, faces, epochs=2):
+def train_tiny_faces(folder, faces):
     torch.manual_seed(0)
     model = models.FaceVAE(image_shape=(3, 32, 32), channels=(4, 8), latent_dim=3)
     pretrain._train_faces(
-        "faces", "tiny", model, faces, faces, epochs, folder / "state" / "faces.ckpt", "300 portraits.", "none"
+        "faces",
+        "tiny",
+        model,
+        faces,
+        faces,
+        ((1, 1, 1e-3), (4, 1, 1e-3)),
+        folder / "state" / "faces.ckpt",
+        "300 portraits.",
+        "none",
     )
 
 

@@ -133,7 +133,8 @@ def faces(checkpoint: Path) -> None:
     splits = [data.load_faces(split, source="celeba") for split in ("train", "test")]
     about = f"CelebA, {len(splits[0]):,} images of its train split, each mirrored or not by chance."
     model = models.FaceVAE(channels=(32, 64, 128, 224))
-    _train_faces("faces", "a VAE of faces", model, *splits, 60, checkpoint, about, _CELEBA_TERMS)
+    stages = ((2, 60, 5e-3), (6, 20, 2e-3), (15, 15, 2e-3))
+    _train_faces("faces", "a VAE of faces", model, *splits, stages, checkpoint, about, _CELEBA_TERMS)
 
 
 def portraits(checkpoint: Path) -> None:
@@ -141,7 +142,10 @@ def portraits(checkpoint: Path) -> None:
     splits = [data.render_portraits(n, seed=seed) for n, seed in ((20_000, 10), (2_000, 11))]
     about = "20,000 portraits drawn by the course, `data.render_portraits(20_000, seed=10)`, each mirrored by chance."
     model = models.FaceVAE(channels=(24, 48, 96, 128), latent_dim=64)
-    _train_faces("portraits", "a VAE of drawn portraits", model, *splits, 15, checkpoint, about, "MIT, as the course")
+    stages = ((2, 10, 5e-3), (8, 5, 2e-3))
+    _train_faces(
+        "portraits", "a VAE of drawn portraits", model, *splits, stages, checkpoint, about, "MIT, as the course"
+    )
 
 
 def _train_faces(
@@ -150,15 +154,22 @@ def _train_faces(
     model: models.FaceVAE,
     train_set: data.FaceSet,
     test_set: data.FaceSet,
-    epochs: int,
+    stages: tuple[tuple[float, int, float], ...],
     checkpoint: Path,
     about: str,
     terms: str,
-    beta: float = 2.0,
 ) -> None:
-    # A rate of half the weight costs little detail, and leaves codes that are closer to the prior.
-    loss = functools.partial(_mirrored_elbo, beta=beta)
-    history = train.fit(model, train_set, loss, epochs=epochs, lr=5e-3, checkpoint=checkpoint)
+    """Train in stages of (β, epochs, learning rate), measure on ``test_set``, and write the model and its card.
+
+    β rises from stage to stage. The early ones learn detail; the later ones give up what of it costs many nats, and
+    leave codes that are closer to the prior.
+    """
+    history = train.History()
+    for number, (beta, epochs, lr) in enumerate(stages, 1):
+        loss = functools.partial(_mirrored_elbo, beta=beta)
+        state = checkpoint.with_suffix(f".{number}.ckpt")
+        seed = len(history.seconds)  # another order of the images in each stage
+        history.seconds += train.fit(model, train_set, loss, epochs=epochs, lr=lr, seed=seed, checkpoint=state).seconds
     _save(model, name, dtype=torch.float16)
     shipped = checkpoints.load_pretrained(name).to(pick_device())
     error = train.measure(shipped, test_set, _pixel_error)["loss"]
@@ -169,7 +180,8 @@ def _train_faces(
         what,
         model,
         _describe(history),
-        f"{about} Loss: distortion with the optimal σ + {beta:g} · rate.",
+        f"{about} The loss is the distortion with the optimal σ + β · rate, with (β, epochs, learning rate) = "
+        f"{', then '.join(map(str, stages))}.",
         f"""
 On {len(test_set):,} images of the test split, with the weights as shipped:
 
