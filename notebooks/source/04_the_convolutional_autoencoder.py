@@ -108,8 +108,9 @@ assert farther > 0.7, "moving by two pixels should upset the pixel distance"
 # later put MNIST together, our digits.
 #
 # Before we look inside, look at what it does. Below, a dense layer and a convolutional layer see a
-# digit and its moved copy. Both layers have random weights and put out 784 numbers, which we draw
-# as a picture.
+# digit and its moved copy (by four pixels now, so that it can be seen). Both layers have random
+# weights and put out 784 numbers, which we draw as a picture. Sections 2 and 3 explain the
+# settings.
 #
 # **Predict.** One of the two layers gives for the moved digit what it gave before, moved. Which?
 
@@ -154,7 +155,7 @@ assert dense_change > 0.5, "a dense layer should not"
 # as first convolving and then moving, up to rounding. This property is called **equivariance**.
 # What the layer learns about a stroke, it knows at every place.
 #
-# The dense layer gives two outputs that have nothing to do with each other.
+# The dense layer's output did not move along. It became another pattern of noise.
 
 # %% [markdown]
 # ## 2 · Convolution by hand
@@ -184,8 +185,12 @@ def convolve(image, kernel):
 
 
 # %% [markdown]
-# We try it on an image of 6 × 6 pixels: dark on the left, bright on the right, with a dark corner.
-# The kernel has $-1$ on its left and $+1$ on its right.
+# We try it on an image of 6 × 6 pixels: dark on the left, bright on the right, with two dark rows
+# at the bottom. Beside it stands the kernel.
+#
+# $$ x = \begin{pmatrix} 0&0&0&1&1&1 \\ 0&0&0&1&1&1 \\ 0&0&0&1&1&1 \\ 0&0&0&1&1&1 \\
+# 0&0&0&0&0&0 \\ 0&0&0&0&0&0 \end{pmatrix} \qquad
+# w = \begin{pmatrix} -1&0&1 \\ -1&0&1 \\ -1&0&1 \end{pmatrix} $$
 #
 # **Predict.** Compute two output numbers with paper and pencil: for the window whose top left
 # corner is in row 2 and column 1 (counted from 0), and for one more of your choice. What kind of
@@ -243,7 +248,7 @@ assert torch.equal(output, theirs), "our convolution should give PyTorch's numbe
 # $+1$. So its answer is 2. The kernel answers where the image gets brighter from left to right: at
 # a **vertical edge**. In the flat parts the plus and the minus cancel.
 #
-# Our loop gives PyTorch's numbers, every one of them. PyTorch's is faster, and that is all.
+# Our loop gives PyTorch's numbers, every one of them. What PyTorch adds is speed.
 #
 # ### Is this really a convolution?
 #
@@ -267,7 +272,7 @@ assert np.array_equal(flipped, convolve(image, kernel.flip(0, 1)).numpy())
 # ### What kernels can do
 #
 # Before networks learnt their kernels, people designed them. Here are four designs on a real
-# digit. Mid-grey means zero, brighter is positive and darker is negative.
+# digit. In their four outputs, mid-grey means zero, brighter is positive and darker is negative.
 
 # %%
 kernels = {
@@ -291,8 +296,9 @@ plots.show(
 )
 
 # %% [markdown]
-# The blur and the sharpening in photo programs are such kernels. The edge kernels are close to
-# what the first layer of a trained network often finds by itself.
+# The two edge kernels answer on opposite sides of a stroke with opposite signs. The blur and the
+# sharpening in photo programs are such kernels. And networks that are trained on photographs often
+# find edge kernels by themselves, in their first layer.
 
 # %% [markdown]
 # ## 3 · Stride, padding, and the size of the output
@@ -334,7 +340,8 @@ for stride, padding in [(1, 0), (1, 1), (2, 0), (2, 1), (3, 2)]:
 # $$ \text{size of the output} = \Big\lfloor \frac{n + 2p - k}{s} \Big\rfloor + 1 $$
 #
 # The brackets $\lfloor\;\rfloor$ mean "round down", and the $+1$ counts the first window, before
-# any step. The picture shows three cases. Each bar is one window, and so one output number.
+# any step. The picture shows three cases. Each bar is one window, and so one output number. Look
+# for a pixel that no window reaches.
 
 
 # %%
@@ -399,6 +406,9 @@ print(
 )
 
 # %% [markdown]
+# On the right, the last pixel (in red) is under no window. A step further, the window would stick
+# out. With padding, in the middle, every pixel is reached.
+#
 # Two things are worth remembering. With $k = 3$, $s = 1$, $p = 1$ the size stays as it is. With
 # $k = 3$ or $4$, $s = 2$, $p = 1$ an even size is halved.
 #
@@ -482,13 +492,14 @@ ax.legend(loc="center left")
 plots.show(
     figure,
     alt="Receptive field against the number of layers. With stride 1 it grows along a straight line to nine pixels; with "
-    "stride 2 it doubles with every layer and passes the image's width of 28 pixels at the fourth.",
+    "stride 2 it about doubles with every layer and passes the image's width of 28 pixels at the fourth.",
 )
 
 # %% [markdown]
-# With stride 1 the field grows by the same amount per layer. With stride 2 it doubles, and passes
-# the width of our images at the fourth layer. So an encoder with strides gets from strokes to
-# whole digits in few layers. The first layers see edges, the last ones see everything.
+# With stride 1 the field grows by the same amount per layer. With stride 2 it about doubles, and
+# passes the width of our images at the fourth layer. So an encoder with strides gets from strokes
+# to whole digits in few layers. The first ones see little more than edges, the last ones see
+# everything.
 
 # %% [markdown]
 # ## 4 · From a kernel to a layer
@@ -793,9 +804,9 @@ print("W @ x gives the convolution's numbers, and S equals W transposed, number 
 # And the stamping layer's matrix is exactly $W^\top$, the **transpose**: rows and columns swapped.
 # Hence the name.
 #
-# You have used it before without knowing. In $y = Wx$, the slopes of a loss with respect to $x$
-# are $W^\top$ times the slopes with respect to $y$. So `backward()` through any convolution *is* a
-# transposed convolution:
+# You have used it before without knowing, when `backward()` found the receptive field. In
+# $y = Wx$, the slopes of a loss with respect to $x$ are $W^\top$ times the slopes with respect to
+# $y$. So `backward()` through any convolution *is* a transposed convolution:
 
 # %%
 pixels = x.clone().requires_grad_()
@@ -815,7 +826,7 @@ assert difference < 1e-4, "the slopes should be a transposed convolution"
 # that can be computed from the mirror's shape. So for three years, until astronauts brought
 # corrective optics, astronomers *solved* for the sharp pictures. Let us do both with a blurred
 # digit. With stride 1 and padding 1, image and output have the same size, so the matrix is square
-# (784 × 784) and has an inverse.
+# (784 × 784). A square matrix may have an inverse, and this one does.
 #
 # **Predict.** What will the transposed convolution make of the blurred digit?
 
@@ -859,9 +870,10 @@ assert loss_rounded > 10 * loss_blurred, "solving should be sensitive to roundin
 # The transposed convolution blurs a second time. Solving the equations brings the digit back, as
 # good as new. But look at the last picture. We rounded the blurred picture to 256 grey levels, as
 # most picture files do. No eye can see that. Yet the solution drowns in noise, because undoing a
-# blur means to enlarge what the blur made small, errors included. So real deconvolution is
-# delicate, and needs additional knowledge of what images look like. (Lesson 05 learns such
-# knowledge from examples.)
+# blur means to enlarge what the blur made small, errors included. (A blur all but wipes out
+# patterns that change from pixel to pixel. That is why the noise looks like one.) So real
+# deconvolution is delicate, and needs additional knowledge of what images look like. (Lesson 05
+# learns such knowledge from examples.)
 #
 # So say "transposed convolution". It is a layer that makes images larger, with weights to be
 # learnt. That is all a decoder wants.
@@ -952,6 +964,7 @@ for title in ("kernel 3, of ones", "kernel 4, random"):
     )
 typical = checkerboard_share(test_set.floats).mean().item()
 print(f"{'real digits':18s}: {typical:.2%}")
+assert typical < 0.005, "digits should have next to no checkerboard"
 
 # %% [markdown]
 # For a flat input, everything that can be seen is checkerboard. Real digits have almost none.
@@ -960,7 +973,7 @@ print(f"{'real digits':18s}: {typical:.2%}")
 # Why does enlarging first help? Each pixel is repeated, so neighbours come in equal pairs. With
 # signs $+ - + -$ each pair cancels, in **any** image, not only in a flat one. The energy at
 # frequency $\tfrac12$ is exactly zero. And a convolution can make a wave stronger or weaker, but
-# it cannot make a wave that is not there.
+# it cannot make a wave that is not there. (Only near the border it can, through the padding.)
 
 # %%
 anything = torch.randn(14, 14, dtype=torch.float64)
@@ -1045,8 +1058,8 @@ assert shares["enlarge, then convolve"] < 0.01, "enlarging first should remove i
 # pattern of the first doubling. The second one stretched it to a period of four pixels.) A kernel
 # of 4 does not help at this point. Enlarging first removes the peaks.
 #
-# It costs time. A pixel that comes out of a transposed 4 × 4 convolution with stride 2 was made
-# from 4 weights per channel; a 3 × 3 convolution on the enlarged image takes 9. Is it worth it?
+# It has a price. A pixel that comes out of a transposed 4 × 4 convolution with stride 2 was made
+# from 4 weights per channel. A 3 × 3 convolution on the enlarged image takes 9. Is it worth it?
 # That depends on whether *training* removes the pattern too. We will measure it at the end.
 
 # %% [markdown]
@@ -1058,7 +1071,8 @@ assert shares["enlarge, then convolve"] < 0.01, "enlarging first should remove i
 #
 # We take kernels of 4 × 4 with stride 2 and padding 1. The formulas of sections 3 and 5 say that
 # such a layer halves every even size exactly, and that its transpose doubles it, with no
-# `output_padding`.
+# `output_padding`. Behind two of them the receptive field is $1 + 3 + 3 \cdot 2 = 10$ pixels wide:
+# enough for a stroke or a bend. Putting the strokes together is left to the dense layer.
 #
 # Between the layers stands `SiLU`, $a \cdot \varphi(a)$, a smooth relative of `ReLU`. It lets a
 # little slope through for negative sums, too.
@@ -1109,33 +1123,42 @@ class ConvAutoencoder(nn.Module):
 # everything mid-grey: $\varphi(0) = \tfrac12$. But most pixels of a digit are black. So the first
 # thing that training asks of every weight in the last layer is "darker!". They all obey at once,
 # and may overshoot into the flat part of $\varphi$. You have been there: it is the plain on which
-# the hasty walker of lesson 01 got stuck.
+# the hasty walker of lesson 01 could only creep.
 #
 # So we start where the data are. The last bias gets a value whose $\varphi$ is about the mean
 # brightness of a digit.
 #
-# **Predict.** Does one number among tens of thousands matter? We train twice, very briefly, with
-# and without it.
+# **Predict.** Does one number among tens of thousands matter? We train very briefly, from four
+# random starts each, with and without it.
 
 # %%
 print(f"mean brightness of a digit: {train_set.floats.mean():.2f}", end=", ")
 print(f"φ(−2) = {torch.sigmoid(torch.tensor(-2.0)):.2f}")
 early = {}
-for bias in (0.0, -2.0):
-    seed_everything(0)
-    beginner = ConvAutoencoder()
-    nn.init.constant_(beginner.decoder[-1].bias, bias)
-    fit(beginner, train_set, epochs=20_000 // len(train_set), lr=1e-2)
-    early[bias] = measure(beginner, valid_set)["loss"]
-print(
-    f"held-out error after that: {early[0.0]:.1f} from mid-grey, {early[-2.0]:.1f} from dark"
+for name, bias in (("mid-grey", 0.0), ("dark", -2.0)):
+    print(f"four starts from {name}")
+    early[name] = []
+    for seed in range(4):
+        seed_everything(seed)
+        beginner = ConvAutoencoder()
+        nn.init.constant_(beginner.decoder[-1].bias, bias)
+        fit(beginner, train_set, epochs=10_500 // len(train_set), lr=1e-2)
+        early[name].append(measure(beginner, valid_set)["loss"])
+
+black = digits.square().flatten(1).sum(1).mean().item()
+print(f"held-out error of a black picture: {black:.1f}")
+for name, values in early.items():
+    print(f"after starting {name}: " + ", ".join(f"{value:.1f}" for value in values))
+assert np.mean(early["dark"]) < 0.8 * np.mean(early["mid-grey"]), (
+    "starting dark should help"
 )
-assert early[-2.0] < 0.85 * early[0.0], "starting dark should help"
+assert max(early["dark"]) < 0.5 * black, "no dark start should get stuck"
 
 # %% [markdown]
-# It does matter. The network that starts dark need not find out first that digits are mostly
-# black. (Try other seeds: when we did, about one start in ten from mid-grey went black and stayed
-# so for good.)
+# It does matter. The networks that start dark need not find out first that digits are mostly black.
+# And compare the errors with that of a black picture. A start from mid-grey with about that error
+# has overshot: it gives a picture that is all but black, for every digit. Out there the slopes are
+# almost 0, and it may stay for long. Which starts it hits, if any, is a matter of luck.
 #
 # ### A fair comparison
 #
@@ -1146,7 +1169,8 @@ assert early[-2.0] < 0.85 * early[0.0], "starting dark should help"
 # - a dense autoencoder with **about as many parameters**: its hidden layer can have only 42
 #   neurons, since each of them costs 784 weights on either side,
 # - the same once more, trained for ten times as many epochs, because a dense epoch takes less
-#   **time**.
+#   **time**,
+# - the network of lesson 03 as it was, with its two hidden layers and many more parameters.
 #
 # Each got the learning rate that suited it best in a search beforehand.
 #
@@ -1161,6 +1185,7 @@ contest = {  # the model, its learning rate, and how many images it sees in all
         2e-2,
         500_000,
     ),
+    "dense, as in lesson 03": (DenseAutoencoder(latent_dim=16), 8e-3, 50_000),
     "convolutional": (ConvAutoencoder(latent_dim=16), 1e-2, 50_000),
 }
 models = {name: model for name, (model, _, _) in contest.items()}
@@ -1184,6 +1209,8 @@ for name, history in histories.items():
 
 assert abs(sizes["convolutional"] / sizes["dense"] - 1) < 0.05, "about equal parameters"
 assert errors["convolutional"] < 0.75 * errors["dense"], "clearly better at equal size"
+assert sizes["dense, as in lesson 03"] > 5 * sizes["convolutional"], "many more parameters"
+assert errors["convolutional"] < 0.75 * errors["dense, as in lesson 03"], "and still worse"
 assert errors["dense, ten times as long"] < errors["dense"], "training longer should help"
 assert errors["convolutional"] < 0.85 * errors["dense, ten times as long"], (
     "better, even if the dense one may train longer"
@@ -1194,6 +1221,7 @@ figure, ax = plt.subplots(figsize=(7.5, 4))
 styles = {
     "dense": (plots.COLORS[2], ":"),
     "dense, ten times as long": (plots.COLORS[2], "-"),
+    "dense, as in lesson 03": (plots.COLORS[3], "--"),
     "convolutional": (plots.COLORS[1], "-"),
 }
 for name, (color, style) in styles.items():
@@ -1214,17 +1242,22 @@ ax.set(
 ax.legend()
 plots.show(
     figure,
-    alt="Held-out error against training time for three autoencoders. The two dense ones fall quickly and level off; the "
+    alt="Held-out error against training time for four autoencoders. The dense ones fall quickly and level off; the "
     "convolutional one takes longer for each step and ends lowest.",
 )
 
 # %% [markdown]
-# The table is clear. With as many parameters and as many steps, the convolutional network makes
-# much smaller errors on digits that it has never seen. It spends its parameters better: the dense
-# network needs most of its weights just to say what belongs to which pixel. Ten times as many
-# epochs help the dense one, and do not bring it there. The figure shows the same over time: where
-# dense steps are much quicker, as on a CPU, the dense network is ahead at first. Then it levels
-# off.
+# The table is clear. With about as many parameters and as many steps, the convolutional network
+# makes much smaller errors on digits that it has never seen. It spends its parameters better: in
+# the dense network nearly every weight belongs to a single pixel, and what it learns there helps
+# nowhere else. The larger network of lesson 03 does not make up for that, either: it would need
+# more steps to put its many parameters to use. Ten times as many epochs help the small dense one,
+# and do not bring it there.
+#
+# The figure shows the same over time. Where dense steps are much quicker, as on a CPU, the dense
+# network is ahead at first. Then it levels off. (Why do the two curves of the small network differ
+# from the start? `fit` raises the learning rate during the first tenth of a training and lowers it
+# afterwards. In a training that is ten times as long, the rise takes ten times as long, too.)
 #
 # Convolutions have a price. Each weight is used at many places, so there is more to multiply.
 # Parameters cost memory, multiplications cost time. We can count both:
@@ -1267,7 +1300,7 @@ plots.show(
 
 # %% [markdown]
 # The convolutional strokes are smoother. The dense ones have ragged edges and, here and there,
-# specks beside them. Where a digit is unusual, all of the networks turn it into something more
+# specks beside them. Where a digit is unusual, the networks tend to turn it into something more
 # usual: 16 numbers leave little room for oddities.
 #
 # ### Did training remove the checkerboard?
@@ -1295,7 +1328,7 @@ assert after < 0.1 * before, "training should remove most of it"
 #
 # Where the loss does not compare pixel by pixel, as in networks that are trained to fool another
 # network, nothing forces the pattern out. There, enlarging first is the safer choice. Lesson 09
-# measures both for faces.
+# compares the two for faces.
 #
 # ### And the digit that moved by two pixels?
 #
@@ -1332,7 +1365,7 @@ ax.set(
 ax.legend()
 plots.show(
     figure,
-    alt="Error against the move in pixels for three autoencoders. All curves rise steeply with the move; the convolutional "
+    alt="Error against the move in pixels for four autoencoders. All curves rise steeply with the move; the convolutional "
     "one starts lowest and rises like the others.",
 )
 print("error of the convolutional network at 0, 1, 2, 3, 4 pixels: ", end="")
@@ -1340,14 +1373,16 @@ print(", ".join(f"{error:.1f}" for error in moved_errors["convolutional"]))
 assert moved_errors["convolutional"][2] > 1.4 * moved_errors["convolutional"][0], (
     "it should suffer, too"
 )
+rises = {name: row[3] - row[0] for name, row in moved_errors.items()}
+assert rises["convolutional"] > 0.5 * max(rises.values()), "all should rise steeply"
 assert moved_errors["convolutional"][2] == min(row[2] for row in moved_errors.values()), (
     "but the dense ones should suffer more"
 )
 
 # %% [markdown]
-# None of them. The convolutional network has the smallest error for small moves, but it grows as
-# fast as the others'. Where does the equivariance of section 1 go? Up to the last 7 × 7 pixels
-# everything moves along. Then comes the **dense layer** that makes the code. It has its own
+# None of them. The convolutional network has the smallest error for small moves, but it grows
+# steeply, like the others'. Where does the equivariance of section 1 go? Up to the last 7 × 7
+# pixels everything moves along. Then comes the **dense layer** that makes the code. It has its own
 # weights for each place, and has only ever seen centred digits. Also, behind two strides of 2 only
 # moves by whole multiples of four pixels come through exactly.
 #
