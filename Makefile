@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 export VAE_DATA_ROOT := $(abspath $(or $(DATA),$(VAE_DATA_ROOT)))
 
-.PHONY: lab test lessons notebooks bench clean
+.PHONY: lab test lessons notebooks bench bench-long clean
 
 lab: $(READY)  ## open the first lesson in JupyterLab
 	$(BIN)/jupyter lab --allow-root notebooks/01_from_a_neuron_to_an_autoencoder.ipynb
@@ -22,6 +22,9 @@ notebooks: $(READY)  ## build the notebooks whose source changed
 
 bench: $(READY)  ## print how fast training is, as ratios
 	$(BIN)/python tests/bench.py
+
+bench-long: $(READY)  ## print the same for one VAE trained to the end (an hour, with MNIST on a CPU)
+	$(BIN)/python tests/bench.py --long
 
 clean:  ## remove what make made, but no data
 	rm -rf .venv build

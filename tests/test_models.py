@@ -17,7 +17,7 @@ def written_in_lesson(number, name):
     [source] = [path for path in build.SOURCES if path.name.startswith(number)]
     definitions = ast.parse(source.read_text(encoding="utf-8")).body
     [definition] = [part for part in definitions if isinstance(part, ast.ClassDef) and part.name == name]
-    names = {"torch": torch, "nn": nn}
+    names = {"torch": torch, "nn": nn, "models": models}
     exec(compile(ast.Module([definition], []), source, "exec"), names)
     return names[name]
 
@@ -201,5 +201,19 @@ def test_conv_vae_is_the_one_of_lesson_08():
     for model in (ours, theirs):
         torch.manual_seed(0)
         outputs.append((*model(images), model.sample(2)))
+    for our_part, their_part in zip(*outputs, strict=True):
+        assert torch.equal(our_part, their_part)
+
+
+@pytest.mark.parametrize("doubling", ["nearest", "transposed"])
+def test_face_vae_is_the_one_of_lesson_09(doubling):
+    sizes = {"image_shape": (3, 32, 16), "channels": (4, 6, 8), "latent_dim": 5, "doubling": doubling}
+    ours, theirs = models.FaceVAE(**sizes), written_in_lesson("09", "FaceVAE")(**sizes)
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.rand(3, 3, 32, 16)
+    outputs = []
+    for model in (ours, theirs):
+        torch.manual_seed(0)
+        outputs.append((*model(images), *model.eval()(images), model.sample(2)))
     for our_part, their_part in zip(*outputs, strict=True):
         assert torch.equal(our_part, their_part)

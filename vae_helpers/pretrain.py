@@ -142,7 +142,7 @@ def portraits(checkpoint: Path) -> None:
     splits = [data.render_portraits(n, seed=seed) for n, seed in ((20_000, 10), (2_000, 11))]
     about = "20,000 portraits drawn by the course, `data.render_portraits(20_000, seed=10)`, each mirrored by chance."
     model = models.FaceVAE(channels=(24, 48, 96, 128), latent_dim=64)
-    stages = ((2, 10, 5e-3), (8, 5, 2e-3))
+    stages = ((2, 10, 5e-3), (8, 5, 2e-3), (30, 6, 2e-3))
     _train_faces(
         "portraits", "a VAE of drawn portraits", model, *splits, stages, checkpoint, about, "MIT, as the course"
     )

@@ -1,11 +1,9 @@
-"""Checks for lessons 05 and 06: denoising and other regularised autoencoders."""
+"""Checks for lesson 06: regularised autoencoders."""
 
 import torch
 from torch import Tensor
 
 from vae_helpers.checks.verdict import Verdict, compare
-
-# --- Lesson 06 ------------------------------------------------------------------------------------------------
 
 
 def tied_decoder(answer) -> Verdict:

@@ -1,6 +1,9 @@
 """Checks for lessons 07 and 08: the variational autoencoder."""
 
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from vae_helpers.checks.verdict import Verdict, compare
@@ -254,3 +257,172 @@ def diagnosis(answer) -> Verdict:
         return Verdict(True, "Right: all six. You can debug VAEs now.")
     right = len(PATIENTS) - len(sentences)
     return Verdict(False, f"{right} of {len(PATIENTS)} are right. " + " ".join(sentences))
+
+
+# --- Lesson 08 ------------------------------------------------------------------------------------------------
+
+
+def unit_rates(answer) -> Verdict:
+    """Check ``answer(mean, log_var)``, both (N, latent_dim): the mean rate of each unit in nats, (latent_dim,)."""
+
+    def terms(mean: Tensor, log_var: Tensor) -> Tensor:
+        return (mean.square() + log_var.exp() - log_var - 1) / 2
+
+    def solution(mean: Tensor, log_var: Tensor) -> Tensor:
+        return terms(mean, log_var).mean(0)
+
+    generator = torch.Generator().manual_seed(0)
+    cases = [tuple(torch.randn(2, *shape, generator=generator)) for shape in ((5, 3), (4, 2))]
+    return compare(
+        answer,
+        solution,
+        cases=cases,
+        mistakes={
+            "You summed over the units: that is the rate of each image. Keep the units, and average over the images.": (
+                lambda mean, log_var: terms(mean, log_var).sum(1)
+            ),
+            "You averaged over the units: keep them, and average over the images.": (
+                lambda mean, log_var: terms(mean, log_var).mean(1)
+            ),
+            "You summed over the images: take the mean over them.": lambda mean, log_var: terms(mean, log_var).sum(0),
+            "You return a number for each image and unit: average over the images.": terms,
+            "You return one number for all units: keep the units apart.": (
+                lambda mean, log_var: terms(mean, log_var).mean()
+            ),
+            "You return one number for all units: keep the units apart, and do not add them up.": (
+                lambda mean, log_var: terms(mean, log_var).sum(1).mean()
+            ),
+            "You averaged mean and log_var over the images first. Compute the rate of each image, then average.": (
+                lambda mean, log_var: terms(mean.mean(0), log_var.mean(0))
+            ),
+            "The ½ in front is missing.": lambda mean, log_var: 2 * solution(mean, log_var),
+            "The sign is flipped: a rate is never negative.": lambda mean, log_var: -solution(mean, log_var),
+            "σ² is exp(log_var), not exp(log_var / 2).": (
+                lambda mean, log_var: ((mean.square() + (log_var / 2).exp() - log_var - 1) / 2).mean(0)
+            ),
+        },
+        praise="Right: one number per unit, and together they are the rate.",
+    )
+
+
+def warped_grid(answer) -> Verdict:
+    """Check ``answer(steps)``: the normal quantiles of the middles of ``steps`` equal slices of probability."""
+
+    def middles(steps: int) -> Tensor:
+        return (torch.arange(steps) + 0.5) / steps
+
+    def solution(steps: int) -> Tensor:
+        return torch.special.ndtri(middles(steps))
+
+    return compare(
+        answer,
+        solution,
+        cases=[(20,), (3,)],
+        mistakes={
+            "Those are the probabilities themselves: the positions z come from them by the normal quantile.": middles,
+            "You went the wrong way: ndtr turns positions into probabilities, ndtri turns probabilities into "
+            "positions.": lambda steps: torch.special.ndtr(middles(steps)),
+            "Your grid reaches from the probability 0 to 1, that is, from −∞ to ∞: take the middles of the slices.": (
+                lambda steps: torch.special.ndtri(torch.linspace(0, 1, steps))
+            ),
+            "You took the lower ends of the slices, and the first of them is −∞: take their middles.": (
+                lambda steps: torch.special.ndtri(torch.arange(steps) / steps)
+            ),
+            "You took the upper ends of the slices, and the last of them is ∞: take their middles.": (
+                lambda steps: torch.special.ndtri((torch.arange(steps) + 1) / steps)
+            ),
+            "Those are the borders between steps + 1 slices: cut into as many slices as steps, and take the middles.": (
+                lambda steps: torch.special.ndtri((torch.arange(steps) + 1) / (steps + 1))
+            ),
+            "You took the middles for positions, it seems: they are probabilities, so put them through ndtri.": (
+                lambda steps: 2 * middles(steps) - 1
+            ),
+        },
+        praise="Right: every position stands for the same share of the prior.",
+    )
+
+
+def slerp(answer) -> Verdict:
+    """Check ``answer(a, b, t)``: the points at t on the arcs from the codes ``a`` to ``b``, all (N, d)."""
+
+    def angles(a: Tensor, b: Tensor) -> Tensor:
+        return torch.acos(F.cosine_similarity(a, b))[:, None]
+
+    def on_arc(a: Tensor, b: Tensor, t: float, angle: Tensor) -> Tensor:
+        return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
+
+    def solution(a: Tensor, b: Tensor, t: float) -> Tensor:
+        return on_arc(a, b, t, angles(a, b))
+
+    def lerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+        return (1 - t) * a + t * b
+
+    # All products are less than 1, so that the arc cosine of a product that was not normalised exists, too.
+    a = torch.tensor([[0.9, 0.1, -0.2], [0.2, -0.7, 0.3], [0.1, 0.5, 0.6], [-0.4, 0.3, 0.2]])
+    b = torch.tensor([[0.1, 0.8, 0.3], [0.5, 0.4, -0.6], [0.7, -0.1, 0.2], [0.3, 0.3, 0.9]])
+    return compare(
+        answer,
+        solution,
+        cases=[(a, b, 0.3), (b[:2], a[:2], 0.8)],
+        mistakes={
+            "That is lerp, the straight line: the two factors are sines of parts of the angle.": lerp,
+            "You stretched the point on the straight line to the length of the ends. It lies on the arc, but the "
+            "steps along the arc are not even: use the sines.": lambda a, b, t: (
+                F.normalize(lerp(a, b, t)) * lerp(a.norm(dim=1), b.norm(dim=1), t)[:, None]
+            ),
+            "You stretched the point on the straight line to length 1: use the sines, and leave the length alone.": (
+                lambda a, b, t: F.normalize(lerp(a, b, t))
+            ),
+            "a and b have changed places: at t = 0 the answer must be a.": lambda a, b, t: solution(a, b, 1 - t),
+            "You forgot to divide by sin Ω.": lambda a, b, t: solution(a, b, t) * torch.sin(angles(a, b)),
+            "Ω is the angle, not its cosine: take torch.acos.": lambda a, b, t: on_arc(
+                a, b, t, F.cosine_similarity(a, b)[:, None]
+            ),
+            "The cosine is a · b divided by both lengths: without that, acos gives another angle.": lambda a, b, t: (
+                on_arc(a, b, t, torch.acos((a * b).sum(1))[:, None])
+            ),
+            "You used one angle for the whole batch: every pair of codes has its own.": lambda a, b, t: on_arc(
+                a, b, t, torch.acos(F.cosine_similarity(a.flatten(), b.flatten(), dim=0))
+            ),
+            "You scaled a and b to length 1: divide by the lengths for the angle only.": lambda a, b, t: solution(
+                F.normalize(a), F.normalize(b), t
+            ),
+        },
+        praise="Right: on the arc, at an even pace, with the lengths of the ends.",
+    )
+
+
+def importance_weighted(answer) -> Verdict:
+    """Check ``answer(log_w)``, the logarithms of k weights of N images, (k, N): the estimates of -log p(x), (N,)."""
+
+    def solution(log_w: Tensor) -> Tensor:
+        return math.log(len(log_w)) - log_w.logsumexp(0)
+
+    small = torch.tensor([[-1.0, 0.5, -2.0], [-0.3, -1.2, -0.1], [0.4, -0.6, -3.0], [-1.7, 0.2, -0.8]])
+    return compare(
+        answer,
+        solution,
+        cases=[(small,), (2 * small[:3, :2] - 150,)],
+        mistakes={
+            "You averaged the logarithms: that is −ELBO. Average the weights, and take the logarithm then.": (
+                lambda log_w: -log_w.mean(0)
+            ),
+            "You added up the weights, but did not divide by k.": lambda log_w: -log_w.logsumexp(0),
+            "You divided by k twice, or on the wrong side: −log(S / k) is log k − log S.": (
+                lambda log_w: -math.log(len(log_w)) - log_w.logsumexp(0)
+            ),
+            "The sign is flipped: this is log p(x), and its negative was asked for.": lambda log_w: -solution(log_w),
+            "You averaged over the images: the k weights of one image stand in a column, so sum over dim=0.": (
+                lambda log_w: math.log(log_w.shape[1]) - log_w.logsumexp(1)
+            ),
+            "Right so far, but keep the images apart: return N numbers, not their mean.": (
+                lambda log_w: solution(log_w).mean()
+            ),
+            "Your formula is right, but e⁻¹⁵⁰ is 0 in float32, and log 0 is −∞: use torch.logsumexp.": (
+                lambda log_w: -log_w.exp().mean(0).log()
+            ),
+            "You took the best weight only: all k of them count.": lambda log_w: -log_w.amax(0),
+            "That is p(x), or its negative: take the logarithm.": lambda log_w: log_w.exp().mean(0),
+        },
+        praise="Right: the average of the weights, without ever leaving the logarithm.",
+    )

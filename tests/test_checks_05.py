@@ -1,0 +1,119 @@
+"""Every check of lesson 05 accepts the solution and names each typical mistake."""
+
+import math
+
+import pytest
+import torch
+from torch.distributions import Normal
+from torch.nn import functional as F
+
+from vae_helpers import checks
+
+C1, C2 = 0.01**2, 0.03**2
+
+
+def ssim(x, y):
+    from skimage.metrics import structural_similarity
+
+    full = structural_similarity(
+        x.double().numpy(), y.double().numpy(), data_range=1, use_sample_covariance=False, full=True
+    )
+    return full[1][3, 3]  # the one window that lies inside
+
+
+def luminance(x, y):
+    return (2 * x.mean() * y.mean() + C1) / (x.mean() ** 2 + y.mean() ** 2 + C1)
+
+
+def structure(x, y, correction=0, two=2, power=2):
+    covariance = torch.cov(torch.stack([x.flatten(), y.flatten()]), correction=correction)[0, 1]
+    spread = x.std(correction=correction) ** power + y.std(correction=correction) ** power
+    return (two * covariance + C2) / (spread + C2)
+
+
+def guess(seen, sigma, p):
+    return torch.sigmoid((seen - 0.5) / sigma**2 + math.log(p / (1 - p)))
+
+
+def density_share(seen, scale, p):
+    white = p * Normal(1, scale).log_prob(seen).exp()
+    black = (1 - p) * Normal(0, scale).log_prob(seen).exp()
+    return white / (white + black)
+
+
+def rms(sounds):
+    return sounds.norm(dim=1, keepdim=True) / sounds.shape[1] ** 0.5
+
+
+def mix(clean, noise, snr):
+    wanted = rms(clean) * 10 ** (-snr / 20)
+    return clean + noise / rms(noise) * wanted
+
+
+def residual(model, noisy, images):
+    return F.mse_loss(noisy - model(noisy), images, reduction="none").sum((1, 2, 3))
+
+
+RIGHT = [
+    (checks.window_ssim, ssim),
+    (checks.window_ssim, lambda x, y: luminance(x, y) * structure(x, y)),
+    (checks.best_guess, guess),
+    (checks.best_guess, density_share),
+    (checks.mix_at_snr, mix),
+    (checks.residual_loss, residual),
+]
+WRONG = [
+    (checks.window_ssim, lambda x, y: ..., "returns nothing yet"),
+    (checks.window_ssim, lambda x, y: luminance(x, y) * structure(x, y, correction=1), "divided by 48"),
+    (checks.window_ssim, lambda x, y: luminance(x, y) * structure(x, y, power=1), "standard deviations"),
+    (checks.window_ssim, lambda x, y: luminance(x, y) * structure(x, y, two=1), "2 before the covariance"),
+    (checks.window_ssim, luminance, "first factor only"),
+    (checks.window_ssim, structure, "second factor only"),
+    (checks.window_ssim, lambda x, y: luminance(x, y) + structure(x, y), "multiplied"),
+    (checks.window_ssim, lambda x, y: F.mse_loss(x, y), "wrong numbers"),
+    (checks.best_guess, lambda seen, sigma, p: ..., "returns nothing yet"),
+    (checks.best_guess, lambda seen, sigma, p: guess(seen, sigma, 0.5), "how common"),
+    (checks.best_guess, lambda seen, sigma, p: guess(1 - seen, sigma, 1 - p), "probability of black"),
+    (checks.best_guess, lambda seen, sigma, p: guess(seen, sigma, 1 - p), "swapped p"),
+    (checks.best_guess, lambda seen, sigma, p: guess(seen, sigma**0.5, p), "not by 2σ"),
+    (checks.best_guess, lambda seen, sigma, p: guess(seen, sigma / 2**0.5, p), "2 in the exponent"),
+    (checks.best_guess, lambda seen, sigma, p: guess(seen, 1.0, p), "σ is missing"),
+    (checks.best_guess, lambda seen, sigma, p: p * torch.exp(-0.5 * ((seen - 1) / sigma) ** 2), "sum of both"),
+    (checks.best_guess, lambda seen, sigma, p: guess(seen, sigma, p).round(), "more probable"),
+    (checks.mix_at_snr, lambda c, n, snr: ..., "returns nothing yet"),
+    (checks.mix_at_snr, lambda c, n, snr: mix(c, n, 2 * snr), "10^(snr/20)"),
+    (checks.mix_at_snr, lambda c, n, snr: c + n * (rms(c) / rms(n)) ** 2 * 10 ** (-snr / 10), "square root"),
+    (checks.mix_at_snr, lambda c, n, snr: mix(c, n, -snr), "sign"),
+    (checks.mix_at_snr, lambda c, n, snr: c + n * rms(c) * 10 ** (-snr / 20), "did not measure the noise"),
+    (checks.mix_at_snr, lambda c, n, snr: c + n / rms(n) * 10 ** (-snr / 20), "did not measure the speech"),
+    (checks.mix_at_snr, lambda c, n, snr: c + n * c.norm() / n.norm() * 10 ** (-snr / 20), "whole batch"),
+    (
+        checks.mix_at_snr,
+        lambda c, n, snr: c + n * c.abs().amax(1, True) / n.abs().amax(1, True) * 10 ** (-snr / 20),
+        "peaks",
+    ),
+    (checks.mix_at_snr, lambda c, n, snr: c / rms(c) * rms(n) * 10 ** (snr / 20) + n, "scaled the speech"),
+    (checks.mix_at_snr, lambda c, n, snr: mix(c, n, snr) - c, "add the speech"),
+    (checks.residual_loss, lambda model, noisy, images: ..., "returns nothing yet"),
+    (checks.residual_loss, lambda m, noisy, x: (m(noisy) - x).square().sum((1, 2, 3)), "subtract it"),
+    (checks.residual_loss, lambda m, noisy, x: residual(lambda y: -m(y), noisy, x), "added"),
+    (checks.residual_loss, lambda m, noisy, x: m(noisy).square().sum((1, 2, 3)), "noise is in the noisy one"),
+    (checks.residual_loss, lambda m, noisy, x: residual(lambda y: m(x), noisy, x), "clean picture: it has to find"),
+    (checks.residual_loss, lambda m, noisy, x: residual(m, noisy, x) / 16, "averaged over the pixels"),
+    (checks.residual_loss, lambda m, noisy, x: residual(m, noisy, x).sum(), "whole batch"),
+    (checks.residual_loss, lambda m, noisy, x: residual(m, noisy, x).mean(), "averaged over the images"),
+    (checks.residual_loss, lambda m, noisy, x: F.mse_loss(noisy - m(noisy), x), "pixels and images"),
+    (checks.residual_loss, lambda m, noisy, x: (noisy - m(noisy) - x).abs().sum((1, 2, 3)), "absolute"),
+]
+
+
+@pytest.mark.parametrize(("check", "answer"), RIGHT)
+def test_right_answers_pass(check, answer):
+    verdict = check(answer)
+    assert verdict.ok, verdict.message
+
+
+@pytest.mark.parametrize(("check", "answer", "words"), WRONG)
+def test_typical_mistakes_are_named(check, answer, words):
+    verdict = check(answer)
+    assert not verdict.ok and words in verdict.message, verdict.message

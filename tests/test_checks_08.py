@@ -1,0 +1,136 @@
+"""Every check of lesson 08 accepts the solution and names each typical mistake."""
+
+import math
+import statistics
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from vae_helpers import checks, losses
+
+
+def rates(mean, log_var):
+    return torch.stack([losses.kl_divergence(mean[:, [j]], log_var[:, [j]]).mean() for j in range(mean.shape[1])])
+
+
+def each_rate(mean, log_var):
+    return (mean**2 + log_var.exp() - log_var - 1) / 2
+
+
+def grid(steps):
+    bell = statistics.NormalDist()
+    return [bell.inv_cdf((i + 0.5) / steps) for i in range(steps)]
+
+
+def quantile(p):
+    return torch.special.ndtri(torch.as_tensor(p))
+
+
+def lerp(a, b, t):
+    return torch.lerp(a, b, t)
+
+
+def slerp(a, b, t):
+    angle = (F.normalize(a) * F.normalize(b)).sum(1, keepdim=True).acos()
+    return a * ((1 - t) * angle).sin() / angle.sin() + b * (t * angle).sin() / angle.sin()
+
+
+def with_angle(a, b, t, angle):
+    return (((1 - t) * angle).sin() * a + (t * angle).sin() * b) / angle.sin()
+
+
+def cosines(a, b):
+    return F.cosine_similarity(a, b)[:, None]
+
+
+def nll(log_w):
+    largest = log_w.max(0).values
+    return -(largest + (log_w - largest).exp().mean(0).log())
+
+
+RIGHT = [
+    (checks.unit_rates, rates),
+    (checks.warped_grid, grid),
+    (checks.slerp, slerp),
+    (checks.importance_weighted, nll),
+]
+
+WRONG = [
+    (checks.unit_rates, lambda mean, log_var: ..., "returns nothing yet"),
+    (checks.unit_rates, losses.kl_divergence, "summed over the units"),
+    (checks.unit_rates, lambda mean, log_var: each_rate(mean, log_var).mean(1), "averaged over the units"),
+    (checks.unit_rates, lambda mean, log_var: each_rate(mean, log_var).sum(0), "summed over the images"),
+    (checks.unit_rates, each_rate, "for each image and unit"),
+    (checks.unit_rates, lambda mean, log_var: each_rate(mean, log_var).mean(), "one number for all units"),
+    (checks.unit_rates, lambda mean, log_var: rates(mean, log_var).sum(), "do not add them up"),
+    (checks.unit_rates, lambda mean, log_var: each_rate(mean.mean(0), log_var.mean(0)), "Compute the rate of each"),
+    (checks.unit_rates, lambda mean, log_var: 2 * rates(mean, log_var), "½"),
+    (checks.unit_rates, lambda mean, log_var: -rates(mean, log_var), "sign"),
+    (
+        checks.unit_rates,
+        lambda mean, log_var: ((mean**2 + (log_var / 2).exp() - log_var - 1) / 2).mean(0),
+        "σ² is exp(log_var)",
+    ),
+    (checks.unit_rates, lambda mean, log_var: rates(mean, log_var) + 1, "wrong numbers"),
+    (checks.warped_grid, lambda steps: None, "returns nothing yet"),
+    (checks.warped_grid, lambda steps: (torch.arange(steps) + 0.5) / steps, "probabilities themselves"),
+    (checks.warped_grid, lambda steps: torch.special.ndtr((torch.arange(steps) + 0.5) / steps), "wrong way"),
+    (checks.warped_grid, lambda steps: quantile(torch.linspace(0, 1, steps)), "from −∞ to ∞"),
+    (checks.warped_grid, lambda steps: quantile([i / steps for i in range(steps)]), "lower ends"),
+    (checks.warped_grid, lambda steps: quantile([(i + 1) / steps for i in range(steps)]), "upper ends"),
+    (checks.warped_grid, lambda steps: quantile(torch.linspace(0, 1, steps + 2)[1:-1]), "borders"),
+    (checks.warped_grid, lambda steps: (2 * torch.arange(steps) + 1) / steps - 1, "for positions"),
+    (checks.warped_grid, lambda steps: torch.linspace(-2, 2, steps), "wrong numbers"),
+    (checks.slerp, lambda a, b, t: ..., "returns nothing yet"),
+    (checks.slerp, lerp, "That is lerp"),
+    (
+        checks.slerp,
+        lambda a, b, t: F.normalize(lerp(a, b, t)) * ((1 - t) * a.norm(dim=1) + t * b.norm(dim=1))[:, None],
+        "not even",
+    ),
+    (checks.slerp, lambda a, b, t: F.normalize(lerp(a, b, t)), "to length 1: use the sines"),
+    (checks.slerp, lambda a, b, t: slerp(b, a, t), "changed places"),
+    (checks.slerp, lambda a, b, t: slerp(a, b, t) * cosines(a, b).acos().sin(), "divide by sin"),
+    (checks.slerp, lambda a, b, t: with_angle(a, b, t, cosines(a, b)), "not its cosine"),
+    (checks.slerp, lambda a, b, t: with_angle(a, b, t, (a * b).sum(1, keepdim=True).acos()), "both lengths"),
+    (
+        checks.slerp,
+        lambda a, b, t: with_angle(a, b, t, ((a * b).sum() / a.norm() / b.norm()).acos()),
+        "one angle for the whole batch",
+    ),
+    (checks.slerp, lambda a, b, t: slerp(F.normalize(a), F.normalize(b), t), "for the angle only"),
+    (checks.slerp, lambda a, b, t: with_angle(a, b, t, cosines(a, b).acos()[:, 0]), "stopped with RuntimeError"),
+    (checks.importance_weighted, lambda log_w: ..., "returns nothing yet"),
+    (checks.importance_weighted, lambda log_w: -log_w.mean(0), "that is −ELBO"),
+    (checks.importance_weighted, lambda log_w: -log_w.logsumexp(0), "did not divide by k"),
+    (checks.importance_weighted, lambda log_w: -log_w.logsumexp(0) - math.log(len(log_w)), "wrong side"),
+    (checks.importance_weighted, lambda log_w: -nll(log_w), "sign"),
+    (checks.importance_weighted, lambda log_w: nll(log_w.T), "in a column"),
+    (checks.importance_weighted, lambda log_w: nll(log_w).mean(), "keep the images apart"),
+    (checks.importance_weighted, lambda log_w: -log_w.exp().mean(0).log(), "use torch.logsumexp"),
+    (checks.importance_weighted, lambda log_w: -log_w.max(0).values, "best weight only"),
+    (checks.importance_weighted, lambda log_w: log_w.exp().mean(0), "take the logarithm"),
+]
+
+
+@pytest.mark.parametrize(("check", "answer"), RIGHT)
+def test_right_answers_pass(check, answer):
+    verdict = check(answer)
+    assert verdict.ok, verdict.message
+
+
+@pytest.mark.parametrize(("check", "answer", "words"), WRONG)
+def test_typical_mistakes_are_named(check, answer, words):
+    verdict = check(answer)
+    assert not verdict.ok and words in verdict.message, verdict.message
+
+
+def test_slerp_is_a_turn_at_an_even_pace():
+    """The reference of the tests above, against geometry: equal angles between equal steps, and the length kept."""
+    a, b = F.normalize(torch.randn(2, 5, 7, dtype=torch.double, generator=torch.Generator().manual_seed(0)), dim=-1)
+    stops = torch.stack([slerp(a, b, t) for t in (0, 0.25, 0.5, 0.75, 1.0)])
+    torch.testing.assert_close(stops.norm(dim=-1), torch.ones(5, 5, dtype=torch.double))
+    steps = (stops[1:] * stops[:-1]).sum(-1).acos()
+    torch.testing.assert_close(steps, steps[:1].expand_as(steps))
+    torch.testing.assert_close(stops[[0, -1]], torch.stack([a, b]))

@@ -1,0 +1,96 @@
+"""Every check of lesson 09 accepts the solution and names each typical mistake."""
+
+import math
+
+import pytest
+import torch
+
+from vae_helpers import checks
+
+
+def gain(before, after, values):
+    def distortion(error):
+        return values * (0.5 + math.log(math.sqrt(error)) + 0.5 * math.log(2 * math.pi))
+
+    return distortion(before) - distortion(after)
+
+
+def variance(mean, log_var):
+    """From the second moment of the large cloud minus its squared mean."""
+    return (mean**2 + log_var.exp()).mean(0) - mean.mean(0) ** 2
+
+
+def draw(chosen, noise, means, factors):
+    return torch.stack([means[k] + factors[k] @ e for k, e in zip(chosen, noise, strict=True)])
+
+
+def centres(mean):
+    return mean.var(0, correction=0)
+
+
+RIGHT = [
+    (checks.nats_gained, gain),
+    (checks.nats_gained, lambda before, after, values: values * torch.tensor(before / after).sqrt().log()),
+    (checks.aggregate_variance, variance),
+    (checks.aggregate_variance, lambda mean, log_var: centres(mean) + log_var.exp().mean(dim=0)),
+    (checks.mixture_draw, draw),
+    (checks.mixture_draw, lambda c, e, m, f: m[c] + (f[c] * e[:, None]).sum(-1)),
+]
+
+WRONG = [
+    (checks.nats_gained, lambda before, after, values: ..., "returns nothing yet"),
+    (checks.nats_gained, lambda before, after, values: -gain(before, after, values), "sign is flipped"),
+    (checks.nats_gained, lambda before, after, values: values * math.log(before / after), "twice too large"),
+    (checks.nats_gained, lambda before, after, values: values / 4 * math.log(before / after), "twice too small"),
+    (checks.nats_gained, lambda before, after, values: math.log(before / after) / 2, "single number"),
+    (checks.nats_gained, lambda before, after, values: values / 2 * math.log2(before / after), "bits"),
+    (checks.nats_gained, lambda before, after, values: values / 2 * math.log10(before / after), "base 10"),
+    (checks.nats_gained, lambda before, after, values: values / 2 * (before - after), "difference of the errors"),
+    (checks.nats_gained, lambda before, after, values: values * (before - after) / (2 * before), "σ of before"),
+    (checks.nats_gained, lambda before, after, values: 1.0, "wrong numbers"),
+    (checks.aggregate_variance, lambda mean, log_var: ..., "returns nothing yet"),
+    (checks.aggregate_variance, lambda mean, log_var: centres(mean), "centres only"),
+    (checks.aggregate_variance, lambda mean, log_var: log_var.exp().mean(0), "small clouds only"),
+    (checks.aggregate_variance, lambda mean, log_var: centres(mean) + log_var.mean(0).exp(), "mean log_var"),
+    (checks.aggregate_variance, lambda mean, log_var: centres(mean) + (0.5 * log_var).exp().mean(0), "You added σ"),
+    (checks.aggregate_variance, lambda mean, log_var: centres(mean) + log_var.mean(0), "log_var itself"),
+    (checks.aggregate_variance, lambda mean, log_var: variance(mean, log_var).sqrt(), "leave out the root"),
+    (
+        checks.aggregate_variance,
+        lambda mean, log_var: centres(mean).sqrt() + (log_var / 2).exp().mean(0),
+        "added standard deviations",
+    ),
+    (checks.aggregate_variance, lambda mean, log_var: mean.var(0) + log_var.exp().mean(0), "N − 1"),
+    (checks.aggregate_variance, lambda mean, log_var: (mean**2 + log_var.exp()).mean(0), "mean square of the centres"),
+    (
+        checks.aggregate_variance,
+        lambda mean, log_var: mean.var(1, correction=0) + log_var.exp().mean(1),
+        "averaged over the units",
+    ),
+    (checks.mixture_draw, lambda c, e, m, f: ..., "returns nothing yet"),
+    (checks.mixture_draw, lambda c, e, m, f: m[c] + (e[:, None] @ f[c]).squeeze(1), "wrong side"),
+    (
+        checks.mixture_draw,
+        lambda c, e, m, f: m[c] + torch.einsum("nij,nkj,nk->ni", f[c], f[c], e),
+        "covariance",
+    ),
+    (checks.mixture_draw, lambda c, e, m, f: m[c] + torch.diagonal(f, dim1=1, dim2=2)[c] * e, "diagonal"),
+    (checks.mixture_draw, lambda c, e, m, f: m[c], "no noise"),
+    (checks.mixture_draw, lambda c, e, m, f: torch.einsum("nij,nj->ni", f[c], e), "means are missing"),
+    (checks.mixture_draw, lambda c, e, m, f: m[c] + e, "noise as it is"),
+    (checks.mixture_draw, lambda c, e, m, f: m.mean(0) + e @ f.mean(0).T, "averaged the lumps"),
+    (checks.mixture_draw, lambda c, e, m, f: m[0] + e @ f[0].T, "first lump"),
+    (checks.mixture_draw, lambda c, e, m, f: draw(c, e, m, f).T, "returns the shape (3, 5)"),
+]
+
+
+@pytest.mark.parametrize(("check", "answer"), RIGHT)
+def test_right_answers_pass(check, answer):
+    verdict = check(answer)
+    assert verdict.ok, verdict.message
+
+
+@pytest.mark.parametrize(("check", "answer", "words"), WRONG)
+def test_typical_mistakes_are_named(check, answer, words):
+    verdict = check(answer)
+    assert not verdict.ok and words in verdict.message, verdict.message

@@ -1,0 +1,86 @@
+"""Every check of lesson 10 accepts the solution and names each typical mistake."""
+
+import pytest
+
+from vae_helpers import attributes, checks
+
+
+def difference(z, y):
+    return z[y].mean(0) - z[~y].mean(0)
+
+
+def flips(before, after):
+    return (after[before < 0.5] > 0.5).float().mean()
+
+
+def rest(d, other):
+    return d - (d @ other) / (other @ other) * other
+
+
+def balanced(z, y, other):
+    return (difference(z[other], y[other]) + difference(z[~other], y[~other])) / 2
+
+
+RIGHT = [
+    (checks.mean_difference, difference),
+    (checks.mean_difference, attributes.direction),
+    (checks.flip_rate, flips),
+    (checks.flip_rate, lambda b, a: float(((b < 0.5) & (a > 0.5)).sum() / (b < 0.5).sum())),
+    (checks.take_away, rest),
+    (checks.take_away, lambda d, other: attributes.orthogonalize(d, other[None])),
+    (checks.balanced_difference, balanced),
+]
+
+WRONG = [
+    (checks.mean_difference, lambda z, y: ..., "returns nothing yet"),
+    (checks.mean_difference, lambda z, y: -difference(z, y), "wrong way"),
+    (checks.mean_difference, lambda z, y: z[y].mean(0) - z.mean(0), "mean of all faces"),
+    (checks.mean_difference, lambda z, y: z[y].mean(0), "still to come off"),
+    (checks.mean_difference, lambda z, y: z[y].sum(0) - z[~y].sum(0), "added up the codes"),
+    (checks.mean_difference, lambda z, y: difference(z, y) / difference(z, y).norm(), "as long as 1"),
+    (checks.mean_difference, lambda z, y: z[y].mean() - z[~y].mean(), "averaged over the numbers"),
+    (checks.mean_difference, lambda z, y: z[y.int()].mean(0) - z[(~y).int()].mean(0), "keep the labels boolean"),
+    (checks.flip_rate, lambda b, a: ..., "returns nothing yet"),
+    (checks.flip_rate, lambda b, a: ((b < 0.5) & (a > 0.5)).float().mean(), "number of all faces"),
+    (checks.flip_rate, lambda b, a: (a > 0.5).float().mean(), "leave them out"),
+    (checks.flip_rate, lambda b, a: (a > 0.5).float().mean() - (b > 0.5).float().mean(), "one way only"),
+    (checks.flip_rate, lambda b, a: (a - b).mean(), "mean change"),
+    (checks.flip_rate, lambda b, a: a[b < 0.5].mean(), "mean probability"),
+    (checks.flip_rate, lambda b, a: ((b < 0.5) & (a > 0.5)).sum(), "divide by how many"),
+    (checks.flip_rate, lambda b, a: 1 - flips(b, a), "did not flip"),
+    (checks.flip_rate, lambda b, a: ((b < 0.5) != (a < 0.5)).float().mean(), "changed sides"),
+    (checks.take_away, lambda d, o: ..., "returns nothing yet"),
+    (checks.take_away, lambda d, o: d - (d @ o) * o, "divided by other @ other"),
+    (checks.take_away, lambda d, o: d - (d @ o) / o.norm() * o, "takes its square"),
+    (checks.take_away, lambda d, o: d - rest(d, o), "take it away from d"),
+    (checks.take_away, lambda d, o: 2 * d - rest(d, o), "You added"),
+    (checks.take_away, lambda d, o: d - (d @ o) / (d @ d) * o, "divided by d @ d"),
+    (checks.take_away, lambda d, o: rest(o, d), "exchanged"),
+    (checks.take_away, lambda d, o: d - o, "only as much"),
+    (checks.take_away, lambda d, o: rest(d, o) / rest(d, o).norm(), "as long as 1"),
+    (checks.balanced_difference, lambda z, y, o: ..., "returns nothing yet"),
+    (checks.balanced_difference, lambda z, y, o: difference(z, y), "plays no part"),
+    (checks.balanced_difference, lambda z, y, o: difference(z[o], y[o]), "with the other attribute only"),
+    (checks.balanced_difference, lambda z, y, o: difference(z[~o], y[~o]), "without the other attribute only"),
+    (checks.balanced_difference, lambda z, y, o: 2 * balanced(z, y, o), "You added"),
+    (checks.balanced_difference, lambda z, y, o: difference(z[o], y[o]) - difference(z[~o], y[~o]), "You subtracted"),
+    (checks.balanced_difference, lambda z, y, o: balanced(z, o, y), "exchanged the two attributes"),
+    (checks.balanced_difference, lambda z, y, o: -balanced(z, y, o), "wrong way"),
+    (
+        checks.balanced_difference,
+        lambda z, y, o: (o.sum() * difference(z[o], y[o]) + (~o).sum() * difference(z[~o], y[~o])) / len(o),
+        "by their sizes",
+    ),
+]
+
+
+@pytest.mark.parametrize(("check", "answer"), RIGHT)
+def test_right_answers_pass(check, answer):
+    verdict = check(answer)
+    assert verdict.ok, verdict.message
+
+
+@pytest.mark.parametrize(("check", "answer", "words"), WRONG)
+def test_typical_mistakes_are_named(check, answer, words):
+    verdict = check(answer)
+    assert not verdict.ok and words in verdict.message, verdict.message

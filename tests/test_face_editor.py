@@ -1,0 +1,201 @@
+"""The face editor edits the face that it shows, and answers a wrong photo with a sentence."""
+
+import datetime
+import io
+import struct
+import warnings
+import zlib
+
+import ipywidgets
+import numpy as np
+import pytest
+import torch
+from ipywidgets import HTML, Button, FileUpload, FloatSlider
+from ipywidgets import Image as Picture
+from PIL import Image
+
+from vae_helpers import models, widgets
+
+ATTRIBUTES = ("Smiling", "Wearing_Hat")
+
+
+class ThreeGreys(torch.nn.Module):
+    """A "VAE of faces" whose code is the mean of each colour, and whose faces have one colour."""
+
+    image_shape = (3, 64, 64)
+
+    def __init__(self):
+        super().__init__()
+        self.unused = torch.nn.Parameter(torch.zeros(1))
+
+    def encode(self, images):
+        return images.mean((2, 3)), torch.zeros(len(images), 3)
+
+    def decode(self, z):
+        return z.clamp(0, 1)[:, :, None, None].expand(-1, -1, 64, 64)
+
+
+@pytest.fixture
+def editor():
+    codes = models.FaceCodes(latent_dim=3, components=1, attributes=ATTRIBUTES)
+    codes.means[:] = 0.5
+    codes.factors *= 0.05
+    codes.directions[:] = torch.tensor([[0.2, 0, 0], [0, 0, -0.2]])
+    return widgets.face_editor(ThreeGreys(), codes, ATTRIBUTES)
+
+
+def parts(widget, kind):
+    children = getattr(widget, "children", ())
+    return [widget] if isinstance(widget, kind) else [found for child in children for found in parts(child, kind)]
+
+
+def panels(editor):
+    """The colours in the middle of the panels, (panels, 3), from 0 to 255."""
+    [picture] = parts(editor, Picture)
+    pixels = np.asarray(Image.open(io.BytesIO(picture.value))).astype(int)
+    count = round((pixels.shape[1] + 8) / 264)
+    return np.stack([pixels[100, 264 * number + 60] for number in range(count)])
+
+
+def sentence(editor):
+    [caption] = parts(editor, HTML)
+    return caption.value
+
+
+def upload(editor, content, name="me.jpg"):
+    """What the browser does when a file is chosen, in the form that the installed ipywidgets has for it."""
+    [field] = parts(editor, FileUpload)
+    entry = {"name": name, "type": "image/jpeg", "size": len(content)}
+    if ipywidgets.__version__.startswith("7."):
+        field.set_trait("value", {name: {"metadata": entry, "content": content}})
+    else:
+        entry |= {"content": memoryview(content), "last_modified": datetime.datetime(2024, 1, 1)}
+        field.value = (entry,)
+
+
+def file(image, kind="PNG", **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_a_slider_changes_the_face_after_and_not_the_face_before(editor):
+    smile, hat = parts(editor, FloatSlider)[:2]
+    assert (smile.description, hat.description) == ("Smiling", "Wearing Hat")
+    before, after = panels(editor)
+    assert np.array_equal(before, after)
+    smile.value = 1.0
+    hat.value = 2.0
+    again, after = panels(editor)
+    assert np.array_equal(again, before)
+    assert np.allclose(after - before, [51, 0, -102], atol=1)
+
+
+def test_reset_undoes_the_edit_and_the_dice_bring_another_face_under_the_same_edit(editor):
+    dice, reset = parts(editor, Button)[:2]
+    first, _ = panels(editor)
+    parts(editor, FloatSlider)[0].value = 1.0
+    dice.click()
+    before, after = panels(editor)
+    assert not np.array_equal(before, first) and np.allclose(after - before, [51, 0, 0], atol=1)
+    reset.click()
+    assert np.array_equal(*panels(editor)) and np.array_equal(panels(editor)[0], before)
+
+
+def test_a_photo_is_shown_encoded_and_edited(editor):
+    upload(editor, file(Image.new("RGB", (300, 200), (200, 100, 50))))
+    assert np.array_equal(panels(editor), [[200, 100, 50]] * 3)
+    assert "the photo" in sentence(editor)
+    parts(editor, FloatSlider)[0].value = -1.0
+    assert np.array_equal(panels(editor), [[200, 100, 50]] * 2 + [[149, 100, 50]])
+    parts(editor, Button)[0].click()
+    assert len(panels(editor)) == 2, "a random face has no photo"
+
+
+def test_zoom_and_shift_choose_the_part_of_the_photo(editor):
+    halves = Image.new("RGB", (400, 200), (255, 0, 0))
+    halves.paste((0, 0, 255), (200, 0, 400, 200))
+    upload(editor, file(halves))
+    _, _, zoom, right, down = parts(editor, FloatSlider)
+    assert np.allclose(panels(editor)[1], [128, 0, 128], atol=3)
+    right.value = 1.0
+    assert np.array_equal(panels(editor)[1], [0, 0, 255])
+    right.value, zoom.value = -1.0, 4.0
+    assert np.array_equal(panels(editor)[1], [255, 0, 0])
+    upload(editor, file(halves), "again.png")
+    assert (zoom.value, right.value, down.value) == (1, 0, 0), "a new photo starts in its middle"
+
+
+def bomb(edge=20_000):
+    """The start of a PNG that says that it has 20,000 by 20,000 pixels."""
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, body in ((b"IHDR", struct.pack(">IIBBBBB", edge, edge, 8, 2, 0, 0, 0)), (b"IDAT", b"")):
+        png += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return png
+
+
+noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
+UNUSABLE = {
+    "no image": (b"<html>Quota exceeded</html>", "is no image that can be read here"),
+    "nothing": (b"", "is no image that can be read here"),
+    "a truncated jpg": (file(noise, "JPEG")[:9000], "damaged or cut off"),
+    "a truncated png": (file(noise)[:9000], "damaged or cut off"),
+    "400 million pixels": (bomb(), "too many pixels"),
+    "100 million pixels that cannot be reduced": (bomb(10_000), "10,000 by 10,000 pixels"),
+}
+
+
+@pytest.mark.parametrize("what", UNUSABLE)
+def test_a_photo_that_cannot_be_used_gives_one_sentence_and_keeps_the_face(editor, what):
+    content, words = UNUSABLE[what]
+    parts(editor, FloatSlider)[0].value = 1.0
+    before = panels(editor)
+    upload(editor, content, "<me>.jpg")
+    assert words in sentence(editor) and "\n" not in sentence(editor)
+    assert sentence(editor).startswith("&lt;me&gt;.jpg: "), "a file's name is text, not HTML"
+    assert np.array_equal(panels(editor), before)
+    upload(editor, file(Image.new("RGB", (80, 80), "white")))
+    assert len(panels(editor)) == 3, "the next photo is taken"
+
+
+def test_a_photo_of_ten_thousand_pixels_is_decoded_reduced_and_without_a_warning():
+    content = file(Image.new("RGB", (10_000, 10_000), (10, 200, 30)), "JPEG")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        photo = widgets.open_photo(content)
+    assert photo.size == (1250, 1250)
+    # JPEG keeps colours to a few steps.
+    expected = torch.tensor([10, 200, 30]) / 255
+    torch.testing.assert_close(widgets.crop_photo(photo, 64)[0, :, 32, 32], expected, atol=0.01, rtol=0)
+
+
+def test_a_turned_photo_is_put_upright():
+    lying = Image.new("RGB", (200, 100), "black")
+    lying.paste("white", (0, 0, 100, 100))
+    note = Image.Exif()
+    note[0x0112] = 6  # the camera was turned: what is at the left belongs to the top
+    upright = widgets.open_photo(file(lying, "JPEG", exif=note))
+    assert upright.size == (100, 200)
+    pixels = widgets.crop_photo(upright, 64)
+    assert pixels[0, :, :20].min() > 0.9 and pixels[0, :, 44:].max() < 0.1
+
+
+def test_grey_and_transparent_photos_become_rgb():
+    grey = widgets.open_photo(file(Image.new("L", (50, 50), 100)))
+    assert grey.mode == "RGB" and grey.getpixel((0, 0)) == (100, 100, 100)
+    for image in (Image.new("RGBA", (50, 50), (255, 0, 0, 0)), Image.new("LA", (50, 50), (0, 0))):
+        clear = widgets.open_photo(file(image))
+        assert clear.mode == "RGB" and clear.getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_both_forms_of_the_upload_field_are_read():
+    content = b"content"
+    version_7 = {"old.jpg": {"content": b"?"}, "me.jpg": {"metadata": {}, "content": content}}
+    version_8 = ({"name": "me.jpg", "content": memoryview(content)},)
+    assert widgets._uploaded(version_7) == widgets._uploaded(version_8) == ("me.jpg", content)
+
+
+def test_an_unknown_attribute_is_named():
+    codes = models.FaceCodes(latent_dim=3, components=1, attributes=ATTRIBUTES)
+    with pytest.raises(ValueError, match="no attribute 'Happy'; choose one of: Smiling, Wearing_Hat"):
+        widgets.face_editor(ThreeGreys(), codes, ["Happy"])
