@@ -622,6 +622,8 @@ axes[0].set(
     ylabel="squared error of a number",
     yscale="log",
 )
+for choose in (axes[0].yaxis.set_major_formatter, axes[0].yaxis.set_minor_formatter):
+    choose("{x:g}")
 axes[1].set(title="The rate", xlabel="epoch", ylabel="nats per image", ylim=(0, None))
 for ax in axes:
     ax.set_xticks(when)
@@ -882,7 +884,7 @@ axes[2].set(
     xlabel="widest direction",
     ylabel="narrowest direction",
 )
-axes[2].legend(loc="upper right")
+axes[2].legend(loc="upper left")
 plots.show(
     figure,
     alt="Three panels. The lengths of codes of faces are larger than the prior's and spread more. The eigenvalues of "
