@@ -137,6 +137,12 @@ def test_a_stopped_training_goes_on_from_its_checkpoint_as_if_it_had_never_stopp
         fit(small_model(), random_images(), epochs=9, device="cpu", checkpoint=path)
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 9, 10, 11, 20])
+def test_any_number_of_steps_will_do(epochs):
+    history = fit(small_model(), random_images(), epochs=epochs, batch_size=70, device="cpu")
+    assert len(history.seconds) == epochs and all(map(math.isfinite, history.train["loss"]))
+
+
 @pytest.mark.parametrize("setting", ["epochs", "batch_size", "lr"])
 def test_settings_must_be_positive(setting):
     with pytest.raises(ValueError, match=f"{setting} must be more than 0, but is 0"):

@@ -85,8 +85,10 @@ def fit(
     steps = math.ceil(len(data) / batch_size)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.Adam(parameters, lr=lr, fused=device.type != "mps")
+    # A tenth of exactly ten steps would be a climb without a step, by which OneCycleLR divides.
+    climb = 0.1 if epochs * steps != 10 else 0.2
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=lr, total_steps=epochs * steps, pct_start=0.1, cycle_momentum=False
+        optimizer, max_lr=lr, total_steps=epochs * steps, pct_start=climb, cycle_momentum=False
     )
     history = History()
     settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed, "images": len(data)}
