@@ -1039,7 +1039,7 @@ for beta in betas:
     seed_everything(0)
     family[beta] = models.DenseVAE(hidden=(256,), latent_dim=16)
     loss = functools.partial(losses.negative_elbo, binarize=True, beta=beta)
-    fit(family[beta], train_set, loss, epochs=epochs, lr=5e-3, batch_size=64)
+    fit(family[beta], train_set, loss, epochs=epochs, lr=5e-3)
     points[beta] = measure(family[beta], test_bw, losses.negative_elbo)
     sample_scores[beta] = judged(family[beta].sample(1_000))["Fréchet"]
 

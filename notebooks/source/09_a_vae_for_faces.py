@@ -425,7 +425,7 @@ assert torch.allclose(ours, theirs["loss"]), "the package's loss should be the s
 # - **two seeds each**, because one run of each says nothing about chance;
 # - judged on held-out faces: the error, the checkerboard share of lesson 04, and the time.
 #
-# To make it affordable, we take 3,000 faces, halved to 32 × 32. While it trains, compare the times
+# To make it affordable, we take 2,000 faces, halved to 32 × 32. While it trains, compare the times
 # in the four progress lines.
 #
 # **Predict.** Lesson 04 found a strong checkerboard before training, and none in digits after it.
@@ -469,7 +469,7 @@ def multiplications(model):
     return counter.get_total_flops() // 2  # it counts a multiplication and an addition
 
 
-small_train = halved(train_set.subset(slice(0, 3_000)))
+small_train = halved(train_set.subset(slice(0, 2_000)))
 small_valid = halved(valid_set)
 contest = {  # the channels are such that both have about as many parameters
     "enlarge, then convolve": {"doubling": "nearest", "channels": (17, 34, 68)},
@@ -1169,7 +1169,7 @@ assert sample_distance.median() > 0.8 * test_distance.median(), (
 # portraits, it has never seen those either. It is a foreigner there, as the network behind the
 # usual score, which learnt from photos of animals and things, is with faces. It can still compare.)
 #
-# All crowds have 500 pictures, and they are compared with the 1,000 test faces. Two columns:
+# All crowds have 500 pictures, and they are compared with 500 test faces. Two columns:
 #
 # - the distance **to the test faces**;
 # - the distance **to the reconstructions** of the test faces. This leaves the blur aside, and asks
@@ -1193,7 +1193,7 @@ crowds = {
     "their reconstructions": decode_all(vae, valid_mean),
     **{f"samples: {name}": images for name, images in reversed(pictures.items())},
 }
-to_real, to_rebuilt = features(test_images), features(rebuilt)
+to_real, to_rebuilt = features(test_images[:500]), features(rebuilt[:500])
 distances = {
     name: [
         evaluate.frechet_distance(features(images), target)
@@ -1230,7 +1230,7 @@ floor, soft, mixed, single, prior = distances.values()
 assert floor[0] < 0.5 * soft[0], "reconstructions should be clearly worse than real faces"
 assert prior[0] > mixed[0], "samples from the mixture should beat those from the prior"
 assert prior[1] > 3 * mixed[1], "above all where blur is left aside"
-assert mixed[1] < 1.1 * single[1]
+assert mixed[1] < 1.3 * single[1]
 
 # %% [markdown]
 # The left panel shows two troubles at once. The large step from real faces to reconstructions is
@@ -1339,7 +1339,7 @@ if photographs:
         alt="Ten photographs and two rows of reconstructions; those of the shipped model are clearly sharper.",
     )
     for name, images in {
-        "reconstructions": shipped_rebuilt[:500],
+        "reconstructions": shipped_rebuilt[500:],
         "samples: mixture": from_mixture,
         "samples: prior": from_prior,
     }.items():
