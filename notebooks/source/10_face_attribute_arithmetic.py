@@ -1105,9 +1105,8 @@ plots.show(
 # smile: it climbs along the diagonal, because that is how *these* actors were told to smile. Now the
 # same at equal effect: where the mean smile passes 0.5.
 
+
 # %%
-
-
 def at_smile(name, target=0.5):
     """Strength, mouth (48,), error (48,) and actor found (48,) where the mean smile passes the target; else None."""
     for before_it, after_it, low, high in zip(
