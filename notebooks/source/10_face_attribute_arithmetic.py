@@ -395,12 +395,11 @@ widgets.face_editor(vae, face_codes)
 draw = widgets.face_painter(
     vae, torch.stack([face_codes.direction(name) for name in ("Smiling", "Eyeglasses")])
 )
-figure, axes = plt.subplots(1, 3, figsize=(7.2, 1.75))
+figure, axes = plt.subplots(1, 3, figsize=(7.2, 2.1))
 for ax, strengths in zip(axes, ((2.0, 0.0), (-1.5, 0.0), (2.0, 3.0))):
     ax.imshow(plt.imread(io.BytesIO(draw(shown[1:2], strengths))))
-    ax.set(
-        title=f"Smiling {strengths[0]:+}, Eyeglasses {strengths[1]:+}", xticks=[], yticks=[]
-    )
+    ax.set_title(f"Smiling {strengths[0]:+}\nEyeglasses {strengths[1]:+}", fontsize=10)
+    ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 figure.suptitle("What the face editor draws: before and after")
 plots.show(
