@@ -1,90 +1,75 @@
-"""Every right answer passes its check, and every usual mistake is caught by name."""
+"""Every check accepts right answers, and names each typical mistake. The answers lie in the folder `answers`."""
 
-import math
+import importlib
+from pathlib import Path
 
 import pytest
 import torch
+from answers import lesson_01, lesson_07, lesson_08
+from torch.nn import functional as F
 
 from vae_helpers import checks
+from vae_helpers.checks.vae import PATIENTS
+
+FILES = sorted((Path(__file__).parent / "answers").glob("lesson_*.py"))
+LESSONS = [importlib.import_module(f"answers.{path.stem}") for path in FILES]
+RIGHT = [case for lesson in LESSONS for case in lesson.RIGHT]
+WRONG = [case for lesson in LESSONS for case in lesson.WRONG]
 
 
-def sigmoid(a):
-    return 1 / (1 + torch.exp(-a))
+def names(cases):
+    """Return the name of each case: its check, and the words that it expects."""
+    return [" ".join([check.__name__, *words]) for check, _, *words in cases]
 
 
-NEURON = [
-    (lambda x, w, beta: sigmoid(beta * (x * w).sum()), None),
-    (lambda x, w, beta: 1 / (1 + math.exp(-beta * float(x @ w))), None),
-    (lambda x, w, beta: ..., "returns nothing yet"),
-    (lambda x, w, beta: None, "returns nothing yet"),
-    (lambda x, w, beta: 1 / 0, "stopped with ZeroDivisionError"),
-    (lambda x, w: 0, "stopped with TypeError"),
-    (lambda x, w, beta: "0.5", "returns a str"),
-    (lambda x, w, beta: sigmoid(-beta * (x * w).sum()), "sign in the exponent"),
-    (lambda x, w, beta: sigmoid((x * w).sum()), "ignores β"),
-    (lambda x, w, beta: beta * sigmoid((x * w).sum()), "multiplied φ by β"),
-    (lambda x, w, beta: sigmoid(beta * x * w), "one number per input"),
-    (lambda x, w, beta: sigmoid(beta * (x * w).mean()), "averaged"),
-    (lambda x, w, beta: beta * (x @ w), "weighted sum itself"),
-    (lambda x, w, beta: sigmoid(beta * (x @ w)).expand(2), "returns the shape (2,)"),
-    (lambda x, w, beta: sigmoid(beta * (x @ w)) + 0.01, "wrong numbers"),
-]
-
-AND_NEURON = [
-    (torch.tensor([10.0, 10.0, -15.0]), None),
-    ([8, 8, -12], None),
-    (torch.zeros(3), "still 0"),
-    (torch.ones(2), "you gave 2"),
-    (None, "not as a NoneType"),
-    (torch.tensor([-10.0, -10.0, 15.0]), "opposite"),
-    (torch.tensor([10.0, 10.0, -5.0]), "says 'or'"),
-    (torch.tensor([10.0, 10.0, 0.0]), "bias must be below zero"),
-    (torch.tensor([10.0, 10.0, -25.0]), "outweigh the bias"),
-    (torch.tensor([1.0, 1.0, -1.5]), "too gentle"),
-    (torch.tensor([10.0, 20.0, -15.0]), "One input alone"),
-]
+@pytest.mark.parametrize(("check", "answer"), RIGHT, ids=names(RIGHT))
+def test_right_answers_pass(check, answer):
+    verdict = check(answer)
+    assert verdict.ok, verdict.message
+    assert repr(verdict) == f"✓ {verdict.message}"
 
 
-def gradient(x, w, t):
-    o = sigmoid(x @ w)
-    return 2 * (o - t) * o * (1 - o) * x
+@pytest.mark.parametrize(("check", "answer", "words"), WRONG, ids=names(WRONG))
+def test_typical_mistakes_are_named(check, answer, words):
+    verdict = check(answer)
+    assert not verdict.ok and words in verdict.message, verdict.message
+    assert repr(verdict) == f"✗ {verdict.message}"
 
 
-def by_autograd(x, w, t):
-    w = w.clone().requires_grad_()
-    (sigmoid(x @ w) - t).square().backward()
-    return w.grad
-
-
-NEURON_GRADIENT = [
-    (gradient, None),
-    (by_autograd, None),
-    (lambda x, w, t: ..., "returns nothing yet"),
-    (lambda x, w, t: -gradient(x, w, t), "sign is flipped"),
-    (lambda x, w, t: gradient(x, w, t) / 2, "factor 2"),
-    (lambda x, w, t: 2 * (sigmoid(x @ w) - t) * x, "slope of φ"),
-    (lambda x, w, t: gradient(x, w, t)[0] / x[0], "input is missing"),
-    (lambda x, w, t: gradient(x, w, t) / x * w, "multiplied by the weights"),
-]
-
-ANSWERS = {"neuron": NEURON, "and_neuron": AND_NEURON, "neuron_gradient": NEURON_GRADIENT}
-CASES = [(check, *answer) for check, answers in ANSWERS.items() for answer in answers]
-
-
-@pytest.mark.parametrize(("check", "answer", "words"), CASES)
-def test_answers(check, answer, words):
-    verdict = getattr(checks, check)(answer)
-    assert verdict.ok == (words is None), verdict.message
-    if words:
-        assert words in verdict.message
-    assert repr(verdict) == f"{'✗' if words else '✓'} {verdict.message}"
+@pytest.mark.parametrize("check", checks.__all__)
+def test_every_check_meets_right_answers_and_mistakes(check):
+    assert [case for case in RIGHT if case[0].__name__ == check]
+    assert len([case for case in WRONG if case[0].__name__ == check]) > 3
 
 
 def test_a_check_does_not_let_the_answer_change_its_cases():
     def spoiler(x, w, beta):
-        value = sigmoid(beta * (x @ w))
+        value = lesson_01.sigmoid(beta * (x @ w))
         x.zero_()
         return value
 
     assert checks.neuron(spoiler).ok
-    assert checks.neuron(NEURON[0][0]).ok
+    assert checks.neuron(lambda x, w, beta: lesson_01.sigmoid(beta * (x @ w))).ok
+
+
+def test_the_diagnosis_never_prints_an_answer_that_was_not_given():
+    wrong = dict.fromkeys(PATIENTS, "sigmoid twice")
+    message = checks.diagnosis(wrong).message
+    assert not any(bug in message for bug in PATIENTS.values() if bug != "none")
+
+
+def test_the_check_of_the_draws_leaves_the_random_numbers_as_they_were():
+    before = torch.get_rng_state()
+    checks.reparameterize(lesson_07.reseeded)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_slerp_is_a_turn_at_an_even_pace():
+    """The reference of the tests above, against geometry: equal angles between equal steps, and the length kept."""
+    slerp = lesson_08.slerp
+    a, b = F.normalize(torch.randn(2, 5, 7, dtype=torch.double, generator=torch.Generator().manual_seed(0)), dim=-1)
+    stops = torch.stack([slerp(a, b, t) for t in (0, 0.25, 0.5, 0.75, 1.0)])
+    torch.testing.assert_close(stops.norm(dim=-1), torch.ones(5, 5, dtype=torch.double))
+    steps = (stops[1:] * stops[:-1]).sum(-1).acos()
+    torch.testing.assert_close(steps, steps[:1].expand_as(steps))
+    torch.testing.assert_close(stops[[0, -1]], torch.stack([a, b]))

@@ -1,9 +1,8 @@
-"""Every check of lesson 08 accepts the solution and names each typical mistake."""
+"""Answers to the exercises of lesson 08: right ones, and typical mistakes with words of the message."""
 
 import math
 import statistics
 
-import pytest
 import torch
 import torch.nn.functional as F
 
@@ -112,25 +111,3 @@ WRONG = [
     (checks.importance_weighted, lambda log_w: -log_w.max(0).values, "best weight only"),
     (checks.importance_weighted, lambda log_w: log_w.exp().mean(0), "take the logarithm"),
 ]
-
-
-@pytest.mark.parametrize(("check", "answer"), RIGHT)
-def test_right_answers_pass(check, answer):
-    verdict = check(answer)
-    assert verdict.ok, verdict.message
-
-
-@pytest.mark.parametrize(("check", "answer", "words"), WRONG)
-def test_typical_mistakes_are_named(check, answer, words):
-    verdict = check(answer)
-    assert not verdict.ok and words in verdict.message, verdict.message
-
-
-def test_slerp_is_a_turn_at_an_even_pace():
-    """The reference of the tests above, against geometry: equal angles between equal steps, and the length kept."""
-    a, b = F.normalize(torch.randn(2, 5, 7, dtype=torch.double, generator=torch.Generator().manual_seed(0)), dim=-1)
-    stops = torch.stack([slerp(a, b, t) for t in (0, 0.25, 0.5, 0.75, 1.0)])
-    torch.testing.assert_close(stops.norm(dim=-1), torch.ones(5, 5, dtype=torch.double))
-    steps = (stops[1:] * stops[:-1]).sum(-1).acos()
-    torch.testing.assert_close(steps, steps[:1].expand_as(steps))
-    torch.testing.assert_close(stops[[0, -1]], torch.stack([a, b]))
