@@ -103,20 +103,28 @@ class VAEOutput(NamedTuple):
 
 
 class VAE(nn.Module):
-    """What all VAEs of the course have in common (lesson 07). A VAE adds ``encode``, ``decode`` and ``latent_dim``.
+    """What all VAEs of the course have in common (lesson 07).
 
-    The prior p(z) is N(0, I), and q(z|x) is a Gaussian with independent dimensions.
+    The prior p(z) is N(0, I), and q(z|x) is a Gaussian with independent dimensions. A VAE adds two networks:
+    ``encoder``, from images to 2 · ``latent_dim`` numbers, and ``decoder``, from a code to the logits of the pixels.
     """
 
+    image_shape: tuple[int, int, int]
     latent_dim: int
+    encoder: nn.Module
+    decoder: nn.Module
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
-        raise NotImplementedError
+        check_shape(images, self.image_shape, "images")
+        mean, log_var = self.encoder(images).float().chunk(2, dim=1)  # float32 under mixed precision too
+        return mean, log_var
 
     def decode(self, z: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        raise NotImplementedError
+        check_shape(z, (self.latent_dim,), "codes")
+        # In float32, because bfloat16 has no number between 0.996 and 1.
+        return torch.sigmoid(self.decoder(z).float())
 
     def reparameterize(self, mean: Tensor, log_var: Tensor) -> Tensor:
         """Draw z = mean + σ · ε with ε from N(0, I), so that gradients reach mean and log_var.
@@ -164,12 +172,12 @@ class DenseVAE(VAE):
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
         check_shape(images, self.image_shape, "images")
-        return _split_gaussian(self.encoder(images.flatten(1)))
+        mean, log_var = self.encoder(images.flatten(1)).float().chunk(2, dim=1)
+        return mean, log_var
 
     def decode(self, z: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        check_shape(z, (self.latent_dim,), "codes")
-        return torch.sigmoid(self.decoder(z).float()).unflatten(1, self.image_shape)
+        return super().decode(z).unflatten(1, self.image_shape)
 
 
 class ConvVAE(VAE):
@@ -218,16 +226,6 @@ class ConvVAE(VAE):
             nn.Unflatten(1, small),
             *up[::-1],
         )
-
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
-        check_shape(images, self.image_shape, "images")
-        return _split_gaussian(self.encoder(images))
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        check_shape(z, (self.latent_dim,), "codes")
-        return torch.sigmoid(self.decoder(z).float())
 
 
 class ResidualBlock(nn.Module):
@@ -290,16 +288,6 @@ class FaceVAE(VAE):
             *(nn.Linear(latent_dim, math.prod(small)), nn.Unflatten(1, small), *up),
             *(nn.BatchNorm2d(size_out), nn.SiLU(), nn.Conv2d(size_out, image_shape[0], 3, padding=1)),
         )
-
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
-        check_shape(images, self.image_shape, "images")
-        return _split_gaussian(self.encoder(images))
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        check_shape(z, (self.latent_dim,), "codes")
-        return torch.sigmoid(self.decoder(z).float())
 
 
 _DOUBLINGS = {
@@ -402,12 +390,6 @@ class DigitClassifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits (N, 10) of digits (N, 1, 28, 28) in [0, 1]."""
         return self.head(F.silu(self.features(images))).float()
-
-
-def _split_gaussian(outputs: Tensor) -> tuple[Tensor, Tensor]:
-    """Split an encoder's outputs (N, 2 · latent_dim) into mean and log_var, as float32 under mixed precision too."""
-    mean, log_var = outputs.float().chunk(2, dim=1)
-    return mean, log_var
 
 
 def _halved(image_shape: tuple[int, ...], channels: tuple[int, ...]) -> tuple[int, int, int]:
