@@ -81,7 +81,7 @@ def test_grey_pictures_keep_their_levels_and_colourful_ones_their_colours():
     figure.figimage(np.tile(np.arange(256, dtype=np.uint8), (100, 1)), cmap="gray", vmin=0, vmax=255)
     picture = Image.open(io.BytesIO(plots.png_bytes(figure, dpi=100)))
     assert picture.mode == "P"
-    assert np.abs(np.asarray(picture.convert("L")).astype(int) - np.arange(256)).max() <= 4
+    assert np.abs(np.asarray(picture.convert("L")).astype(int) - np.arange(256)).max() <= 1
 
     noise = np.random.default_rng(0).integers(0, 256, (100, 256, 3), dtype=np.uint8)
     figure = plt.figure(figsize=(2.56, 1), dpi=100)

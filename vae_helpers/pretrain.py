@@ -354,7 +354,7 @@ Open it with `checkpoints.load_pretrained("{name}")`. Written by `vae_helpers/pr
 
 def _describe(history: train.History) -> str:
     minutes = sum(history.seconds) / 60
-    return f"{len(history.seconds)} epochs; {minutes:.1f} minutes of wall time, on a machine shared with other work"
+    return f"{len(history.seconds)} epochs; {minutes:.1f} minutes of wall time"
 
 
 def _processor() -> str:
