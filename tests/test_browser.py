@@ -9,13 +9,20 @@ import time
 import urllib.error
 import urllib.request
 
+import nbformat
 import pytest
 from playwright.sync_api import TimeoutError, sync_playwright
+from torchvision.utils import save_image
 
 from conftest import ROOT
+from vae_helpers.data import render_portraits
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TOKEN = "of-this-test"
+FACE_EDITOR = """\
+from vae_helpers import widgets
+from vae_helpers.checkpoints import load_pretrained
+widgets.face_editor(load_pretrained("faces"), load_pretrained("face_codes"))"""
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
@@ -25,6 +32,8 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(path, folder)
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(FACE_EDITOR)])
+    nbformat.write(notebook, folder / "face_editor.ipynb")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -108,4 +117,41 @@ def test_a_slider_redraws_its_picture(page, lab):
     )
     value = page.locator(".jupyter-widgets .widget-readout").first.inner_text()
     assert float(value) > 1.5, "the slider should have moved to the right"
+    assert not page.locator(".jp-RenderedText[data-mime-type*='stderr']").count()
+
+
+def test_the_face_editor_edits_random_faces_and_uploaded_photos(page, lab, tmp_path):
+    def new_picture_after(act):
+        picture = page.locator(".jupyter-widgets img.widget-image")
+        before = picture.get_attribute("src")
+        act()
+        page.wait_for_function(
+            "before => document.querySelector('.jupyter-widgets img.widget-image').src != before", arg=before
+        )
+        return picture.evaluate("image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])")
+
+    def drag_first_slider():
+        page.locator(".jupyter-widgets .noUi-handle").first.focus()
+        page.keyboard.press("ArrowRight")
+
+    open_notebook(page, lab, "face_editor.ipynb")
+    run_cells_until(page, ".jupyter-widgets img.widget-image", cells=1)
+    assert new_picture_after(drag_first_slider) == [2 * 256 + 8, 256]
+    assert page.locator(".jupyter-widgets .widget-readout").first.inner_text() == "0.10"
+    assert new_picture_after(page.get_by_role("button", name="random face").click) == [2 * 256 + 8, 256]
+    assert not page.get_by_text("shift right").is_visible(), "a random face needs no placing"
+
+    def upload(path):
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="your photo").click()
+        chooser.value.set_files(path)
+
+    photo = tmp_path / "me.png"
+    save_image(render_portraits(1, 128, seed=0).floats, photo)
+    assert new_picture_after(lambda: upload(photo)) == [3 * 256 + 2 * 8, 256]
+    assert page.get_by_text("shift right").is_visible()
+
+    (tmp_path / "letter.txt").write_text("no image")
+    upload(tmp_path / "letter.txt")
+    page.get_by_text("letter.txt: This file is no image").wait_for()
     assert not page.locator(".jp-RenderedText[data-mime-type*='stderr']").count()
