@@ -23,7 +23,7 @@ notebooks: $(READY)  ## build the notebooks whose source changed
 bench: $(READY)  ## print how fast training is, as ratios
 	$(BIN)/python tests/bench.py
 
-bench-long: $(READY)  ## print the same for one VAE trained to the end (an hour, with MNIST on a CPU)
+bench-long: $(READY)  ## print the same for one VAE trained to the end (20 minutes, with MNIST on two CPU cores)
 	$(BIN)/python tests/bench.py --long
 
 clean:  ## remove what make made, but no data
