@@ -1,6 +1,6 @@
 """Build the notebooks from their sources: convert, execute, write.
 
-python notebooks/build.py                build the notebooks whose source changed
+python notebooks/build.py                build the notebooks whose source, or a shipped model that they open, changed
 python notebooks/build.py --html FOLDER  execute every lesson and write it as a web page; notebooks stay as they are
 python notebooks/build.py 03 …           the same, for these lessons only (goes with either form)
 """
@@ -20,6 +20,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbconvert import HTMLExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
+
+from vae_helpers.checkpoints import pretrained_folder
 
 NOTEBOOKS = Path(__file__).resolve().parent
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
@@ -89,8 +91,14 @@ def to_notebook(source: Path, seconds: int) -> nbformat.NotebookNode:
 
 
 def source_hash(source: Path) -> str:
-    """Return the hash of all that a notebook's text depends on."""
-    return sha256(source.read_text(encoding="utf-8") + HEADER + SETUP + repository())
+    """Return the hash of all that a notebook is built from: its text, and the shipped models that it opens."""
+    text = source.read_text(encoding="utf-8")
+    models = sorted(set(re.findall(r'load_pretrained\("(\w+)"\)', text)))
+    weights = [
+        (pretrained_folder() / f"{name}.safetensors").read_bytes() for name in models
+    ]
+    fingerprints = "".join(hashlib.sha256(content).hexdigest() for content in weights)
+    return sha256(text + HEADER + SETUP + repository() + fingerprints)
 
 
 def sha256(text: str) -> str:

@@ -489,3 +489,24 @@ def test_the_real_celeba(real_data, tmp_path, monkeypatch):
     assert all(0.45 < share < 0.52 for share in smiling.values())
     forbid_decoding(monkeypatch)
     assert torch.equal(load_faces("test", 16, source="celeba").images, sets["test"].images)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "words"),
+    [
+        ("labels", torch.zeros(4, 2), r"labels must have the shape \(4, 1\), but has \(4, 2\)"),
+        ("people", torch.zeros(4, 1), r"people must have the shape \(4,\), but has \(4, 1\)"),
+        ("truth", torch.zeros(3, 0), r"truth must have the shape \(4, 0\), but has \(3, 0\)"),
+        ("labels", torch.zeros(3, 1), "4 images but 3 labels"),
+    ],
+)
+def test_a_set_of_faces_refuses_what_does_not_belong_to_its_images(name, wrong, words):
+    parts = {
+        "images": torch.zeros(4, 3, 8, 8, dtype=torch.uint8),
+        "labels": torch.zeros(4, 1),
+        "people": torch.zeros(4),
+        "truth": torch.zeros(4, 0),
+    }
+    data.FaceSet(**parts, label_names=("Smiling",), source="test")
+    with pytest.raises(ValueError, match=words):
+        data.FaceSet(**{**parts, name: wrong}, label_names=("Smiling",), source="test")

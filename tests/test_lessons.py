@@ -127,6 +127,13 @@ def test_a_notebook_is_built_again_only_if_its_source_changed(tmp_path, monkeypa
     notebook = nbformat.read(build.NOTEBOOKS / "99_failing.ipynb", as_version=4)
     assert notebook.cells[-1].outputs[0].data["text/plain"] == "3"
 
+    monkeypatch.setattr(build, "pretrained_folder", lambda: tmp_path)
+    (tmp_path / "digits.safetensors").write_bytes(b"weights")
+    write_lesson(tmp_path, """'a lesson that opens load_pretrained("digits")'""")
+    assert [built(), built()] == [True, False]
+    (tmp_path / "digits.safetensors").write_bytes(b"other weights")
+    assert [built(), built()] == [True, False]
+
 
 def test_a_progress_bar_leaves_its_last_state_only(tmp_path):
     source = write_lesson(tmp_path, "print('10%', end='\\r', flush=True); print('100%')")
