@@ -182,7 +182,14 @@ def test_a_download_that_is_cut_off_leaves_nothing_behind(root, mirror, capsys):
     with pytest.raises(OSError, match="MNIST could not be downloaded"):
         load_digits("test", source="mnist")
     assert list((root / "MNIST").iterdir()) == []
-    assert len(load_digits("test")) == 1000
+    capsys.readouterr()
+    data._announce.cache_clear()
+    assert len(load_digits("test")) == 1000 and len(load_digits("train")) == 3500
+    said = capsys.readouterr().out
+    assert "MNIST could not be downloaded" in said and "Downloading" not in said, "one failure is enough"
+    with pytest.raises(OSError, match="MNIST could not be downloaded"):
+        load_digits("test", source="mnist")
+    assert "Downloading" in capsys.readouterr().out, "who asks for MNIST by name wants another try"
 
 
 def test_an_unwritable_data_folder_is_one_sentence(root, mirror):

@@ -162,7 +162,7 @@ def load_digits(split: str, source: str = "auto") -> ImageSet:
     why = "as asked"
     if source != "embedded":
         try:
-            return _mnist(split)
+            return _mnist(split, retry=source == "mnist")
         except OSError as error:
             if source == "mnist":
                 raise
@@ -170,10 +170,10 @@ def load_digits(split: str, source: str = "auto") -> ImageSet:
     return _embedded_digits(split, why)
 
 
-def _mnist(split: str) -> ImageSet:
+def _mnist(split: str, retry: bool) -> ImageSet:
     raw = data_root() / "MNIST" / "raw"
     if not any((raw / name).exists() for file in _MNIST_MD5 for name in (file, file + ".gz")):
-        _download_mnist(raw)
+        _fetch_mnist(raw, retry)
     official = "t10k" if split == "test" else "train"
     images = _read_idx(raw, f"{official}-images-idx3-ubyte")
     labels = _read_idx(raw, f"{official}-labels-idx1-ubyte")
@@ -209,10 +209,24 @@ def _read_idx(raw: Path, name: str) -> np.ndarray:
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 
-def _download_mnist(raw: Path) -> None:
-    """Fetch MNIST through torchvision, which checks it; it appears at ``raw`` whole or not at all."""
+_failed: dict[Path, str] = {}  # where MNIST could not be downloaded to, and why
+
+
+def _fetch_mnist(raw: Path, retry: bool) -> None:
+    """Download MNIST; where that has failed once, three splits need not fail three times, unless ``retry``."""
     if os.environ.get("VAE_OFFLINE"):
         raise OSError("there is no MNIST/raw in the data folder, and VAE_OFFLINE forbids a download")
+    if raw in _failed and not retry:
+        raise OSError(_failed[raw])
+    try:
+        _download_mnist(raw)
+    except OSError as error:
+        _failed[raw] = str(error)
+        raise
+
+
+def _download_mnist(raw: Path) -> None:
+    """Fetch MNIST through torchvision, which checks it; it appears at ``raw`` whole or not at all."""
     try:
         from torchvision.datasets import MNIST
     except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision was built for another torch
@@ -600,4 +614,4 @@ def _announce(message: str) -> None:
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0]
+    return str(error).strip().splitlines()[0].rstrip(":")
