@@ -61,8 +61,8 @@ def gaussian(images, sigma):
 
 
 def salt_and_pepper(images, share):
-    """Turn this share of the pixels white or black, half of them each."""
-    draw = torch.rand_like(images)
+    """Turn this share of the pixels white or black, half of it each."""
+    draw = torch.rand_like(images)  # below share / 2: white; from there to share: black
     return torch.where(draw < share, (draw < share / 2).float(), images)
 
 
@@ -79,10 +79,19 @@ NOISES = {
 
 # 7,000 digits are plenty here; the embedded set is smaller and stays whole.
 train_set = load_digits("train").subset(slice(0, 7_000))
-some = torch.Generator().manual_seed(0)  # filters are slow: 30 to set them, 150 to test
 valid_set, test_set = load_digits("valid"), load_digits("test")
-valid_digits = valid_set.subset(torch.randperm(len(valid_set), generator=some)[:30]).floats
-test_digits = test_set.subset(torch.randperm(len(test_set), generator=some)[:150]).floats
+
+
+def draw_some(dataset, count, generator):
+    """This many images, drawn at random, (count, 1, 28, 28)."""
+    order = torch.randperm(len(dataset), generator=generator)
+    return dataset.subset(order[:count]).floats
+
+
+generator = torch.Generator().manual_seed(0)
+# Classical filters are slow: 30 digits to choose their settings, 150 for the test.
+valid_digits = draw_some(valid_set, 30, generator)
+test_digits = draw_some(test_set, 150, generator)
 
 seed_everything(1)
 noisy_valid = {name: spoil(valid_digits) for name, spoil in NOISES.items()}
@@ -99,12 +108,14 @@ plots.show(
 
 # %% [markdown]
 # You can still read most of them. Your brain is a denoiser: it knows what digits look like.
+# (Gaussian noise makes some values less than 0 or more than 1. The figure shows those as black and
+# as white.)
 #
 # ## 2 · How good is a picture?
 #
 # Before we clean anything, we need a measure. The **mean squared error** (MSE) of a picture
-# $\hat x$ is the squared difference from the original $x$, averaged over the pixels. Engineers
-# prefer it on a scale on which equal steps look about equally large, and on which more is better:
+# $\hat x$ is the squared difference from the original $x$, averaged over the pixels. Engineers turn
+# it into a number of which more is better, and which counts in factors, not in differences. It is
 # the **peak signal-to-noise ratio**,
 #
 # $$ \text{PSNR} = 10 \log_{10} \frac{1}{\text{MSE}} \quad \text{decibels (dB)}. $$
@@ -121,10 +132,11 @@ def psnr(pictures, originals):
 
 
 # %% [markdown]
-# The PSNR has a weakness: it looks at one pixel at a time. Below are three pictures with **exactly
-# the same** mean squared error. One is noisy, one is blurred, one is faded.
+# The PSNR has a weakness: it looks at one pixel at a time. We now spoil each digit in three ways,
+# so that all three have **exactly the same** mean squared error. One is noisy, one is blurred, one
+# is faded. Below each stands its PSNR, and a second measure that we explain after the figure.
 #
-# **Predict.** Which of the three looks best to you, and which worst? All have the same PSNR.
+# **Predict.** Which of the three will look best to you, and which worst?
 
 # %%
 size = test_digits.square().mean((1, 2, 3), keepdim=True)  # mean square of each digit
@@ -146,18 +158,19 @@ def ssim(pictures, originals):
     return torch.tensor([structural_similarity(a[0], b[0], data_range=1) for a, b in pairs])
 
 
-figure, axes = plt.subplots(1, 4, figsize=(9, 3.1))
-for ax, name in zip(axes, ("original", *spoiled), strict=True):
-    pictures, caption = spoiled.get(name, test_digits), ""
-    if name in spoiled:
-        quality = psnr(pictures, test_digits)[0], ssim(pictures[:1], test_digits[:1])[0]
-        caption = f"\nPSNR {quality[0]:.1f} dB\nSSIM {quality[1]:.2f}"
+figure, axes = plt.subplots(1, 4, figsize=(9, 3.5))
+figure.suptitle("One digit, spoiled in three ways by the same squared error")
+plots.draw_image(axes[0], test_digits[0])
+axes[0].set_title("original")
+for ax, (name, pictures) in zip(axes[1:], spoiled.items(), strict=True):
+    decibels = psnr(pictures, test_digits)[0]
+    likeness = ssim(pictures[:1], test_digits[:1])[0]
     plots.draw_image(ax, pictures[0])
-    ax.set_title(name + caption, fontsize=11)
+    ax.set(title=name, xlabel=f"PSNR {decibels:.1f} dB\nSSIM {likeness:.2f}")
 plots.show(
     figure,
-    alt="A digit and three versions with the same PSNR: noisy, blurred, and faded to half its brightness. Their SSIM "
-    "differs.",
+    alt="A digit and three versions with the same PSNR: noisy, blurred, and faded to half its brightness. The faded one "
+    "has the highest SSIM.",
 )
 similarity = {
     n: ssim(pictures, test_digits).mean().item() for n, pictures in spoiled.items()
@@ -177,16 +190,18 @@ assert similarity["faded"] > max(similarity["noisy"], similarity["blurred"]) + 0
 #
 # The small numbers $c_1 = 0.01^2$ and $c_2 = 0.03^2$ keep the fraction from being 0/0 where both
 # windows are black. The SSIM of a picture is the mean over all its windows. It is 1 for equal
-# pictures and about 0 for unrelated ones. We take scikit-image's.
+# pictures. It is about 0 for two pictures of pure noise, but not for two digits: where both are
+# black, they are equal. We take scikit-image's.
 #
-# The faded digit keeps all of its structure, and over all digits SSIM likes this fault best. No
-# measure is *right*. PSNR says how far the pixels are off, SSIM how much structure is left. We
-# shall look at both.
+# The PSNR is equal, the SSIM is not. The faded digit keeps all of its structure, and over all
+# digits SSIM likes this fault best. Did you, too? No measure is *right*. PSNR says how far the
+# pixels are off, SSIM how much structure is left. We shall look at both.
 #
 # ### Your turn 1 · SSIM of one window
 #
-# Write the formula for one window: `x` and `y` are (7, 7). Mean, variance and covariance are plain
-# averages over the 49 pixels: divide by 49, not by 48.
+# Write the formula for one window: `x` and `y` are (7, 7), and the result is one number. Mean,
+# variance and covariance are plain averages over the 49 pixels: divide by 49, not by 48.
+# (scikit-image divides the last two by 48. That cancels in the fraction, but for $c_2$.)
 
 
 # %% tags=["exercise"]
@@ -212,8 +227,8 @@ def my_ssim(x, y):
 # %% [markdown]
 # ## 3 · The rivals: filters that learn nothing
 #
-# People cleaned pictures long before they trained networks. Three classical filters are hard to
-# beat:
+# People cleaned pictures long before they trained networks. Three of their filters are still in
+# use:
 #
 # - The **median filter** replaces each pixel by the median of its neighbourhood. A lone white dot
 #   is never the median, so it disappears.
@@ -255,6 +270,7 @@ def best_setting(name, settings, images, originals):
 
 cleaned = {}  # noise → method → cleaned test digits
 for noise, images in noisy_test.items():
+    # No pixel of a digit is below 0 or above 1, so cutting there is no cheating.
     cleaned[noise] = {"noisy": images.clamp(0, 1)}
     for name, settings in SETTINGS.items():
         chosen = best_setting(name, settings, noisy_valid[noise], valid_digits)
@@ -273,15 +289,16 @@ for noise, images in noisy_test.items():
 # Two details decide whether this works.
 #
 # - The **target is the clean picture**. With $\tilde x$ as the target it would learn to copy noise.
-# - The **noise is drawn anew in every step**. Each digit is seen with many different noises, so
-#   there is nothing to memorise.
+# - The **noise is drawn anew in every step**. No digit is seen twice with the same noise, so there
+#   is nothing to memorise.
 #
 # Spoiling is easy and cleaning is hard, and that makes the trick so useful: from clean pictures
 # alone we get as many exercises with solutions as we like.
 #
-# Pascal Vincent and his colleagues proposed this in 2008, but not to clean pictures. They wanted
-# better codes. To fill in a missing piece of a stroke, a network must know what goes on next to it,
-# and this knowledge is in the code. (Lesson 06 measures it.) Cleaning was a by-product.
+# Pascal Vincent and his colleagues gave it its name in 2008, but they did not want to clean
+# pictures. They wanted better codes. To fill in a missing piece of a stroke, a network must know
+# how strokes go on, and this knowledge is in the code. (Lesson 06 measures it.) Cleaning was a
+# by-product.
 #
 # ### A U-shaped network
 #
@@ -290,14 +307,29 @@ for noise, images in noisy_test.items():
 # need is both: a **wide view**, to know which digit this is, and **fine detail**, to draw it
 # sharply.
 #
-# The network below has the shape of a U. It goes down: two convolutions with stride 2 (lesson 04)
-# shrink 28 × 28 to 14 × 14 and 7 × 7, where one 3 × 3 kernel sees a good part of the digit. It goes
-# up again: each step doubles the size. And on the way up, each size gets a **shortcut** from the
-# way down. (Ronneberger, Fischer and Brox, 2015, built the first U-Net for cells under the
-# microscope.) With shortcuts this large, the network could copy its input perfectly. Only the noise
-# keeps it from doing so.
+# The network below has the shape of a U:
 #
-# Group normalisation brings the numbers between the layers to mean 0 and variance 1, picture by
+# ```
+# 28 × 28   enter (16 channels) ──── shortcut ───→ up_full (16) ──→ last ──→ clean picture
+#              ↓ stride 2                             ↑ double
+# 14 × 14   down_half (32) ───────── shortcut ───→ up_half (32)
+#              ↓ stride 2                             ↑ double
+#  7 × 7    down_quarter (64) ────────────────────────┘
+# ```
+#
+# - It goes **down**: two convolutions with stride 2 (lesson 04) shrink 28 × 28 to 14 × 14 and
+#   7 × 7. There the receptive field is $1 + 2 + 2 + 2 + 4 + 4 + 8 = 23$ pixels wide, most of the
+#   digit.
+# - It goes **up** again: each step doubles the size, by repeating pixels, and then convolves. That
+#   cannot make checkerboards (lesson 04).
+# - On the way up, each size gets a **shortcut** from the way down: those channels are put beside
+#   the others. (Ronneberger, Fischer and Brox, 2015, built the first U-Net for cells under the
+#   microscope.)
+#
+# With shortcuts this large, the network could copy its input perfectly. Only the noise keeps it
+# from doing so.
+#
+# **Group normalisation** brings the numbers between the layers to mean 0 and variance 1, picture by
 # picture. It makes training fast and steady.
 
 
@@ -306,7 +338,7 @@ def block(channels_in, channels_out, stride=1):
     """A convolution, normalisation, and ReLU."""
     return nn.Sequential(
         nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1),
-        nn.GroupNorm(1, channels_out),
+        nn.GroupNorm(1, channels_out),  # one group: all channels of a picture together
         nn.ReLU(),
     )
 
@@ -332,7 +364,7 @@ class UNet(nn.Module):
         half = self.down_half(full)
         up = self.down_quarter(half)
         for shortcut, layer in (half, self.up_half), (full, self.up_full):
-            larger = F.interpolate(up, size=shortcut.shape[-2:])
+            larger = F.interpolate(up, size=shortcut.shape[-2:])  # repeats pixels
             up = layer(torch.cat([larger, shortcut], dim=1))
         return self.last(up)
 
@@ -341,9 +373,9 @@ parameters = sum(p.numel() for p in UNet().parameters())
 print(f"{parameters:,} parameters")
 
 # %% [markdown]
-# One network shall clean all three kinds of noise, weak and strong. So each picture gets one kind
-# at random, in a random amount, drawn anew each time. The logistic function at the end keeps the
-# pixels between 0 and 1.
+# We want one network that cleans all three kinds of noise, weak and strong. So each picture gets
+# one kind at random, in a random amount, drawn anew each time. The logistic function at the end
+# keeps the pixels between 0 and 1.
 
 
 # %%
@@ -376,7 +408,9 @@ denoiser = UNet()
 record = fit(denoiser, train_set, denoising_loss, epochs=EPOCHS, batch_size=32, lr=6e-3)
 
 # %% [markdown]
-# **Predict.** For which noise does the network win by most? For which is the fight closest?
+# Does the network beat the best filter?
+#
+# **Predict.** For which noise is its lead largest? For which is the fight closest?
 
 
 # %%
@@ -400,11 +434,17 @@ def show_scores(cleaned, originals):
 for noise, images in noisy_test.items():
     cleaned[noise]["denoising autoencoder"] = by_network(denoiser, images)
 scores = show_scores(cleaned, test_digits)
+
+print(f"lead over the best filter\n  {'':22s} PSNR (dB)    SSIM")
+lead_psnr, lead_ssim = {}, {}
 for noise in NOISES:
-    best_psnr, best_ssim = scores[noise, "denoising autoencoder"]
-    for name in SETTINGS:
-        assert best_psnr > scores[noise, name][0] + 1.5, (noise, name)
-        assert best_ssim > scores[noise, name][1], (noise, name)
+    network_psnr, network_ssim = scores[noise, "denoising autoencoder"]
+    lead_psnr[noise] = network_psnr - max(scores[noise, name][0] for name in SETTINGS)
+    lead_ssim[noise] = network_ssim - max(scores[noise, name][1] for name in SETTINGS)
+    print(f"  {noise:22s} {lead_psnr[noise]:9.2f} {lead_ssim[noise]:7.3f}")
+assert min(lead_psnr.values()) > 1.5 and min(lead_ssim.values()) > 0, "the network wins"
+assert max(lead_psnr, key=lead_psnr.get) == "masking, 50 %"
+assert min(lead_ssim, key=lead_ssim.get) == "salt and pepper, 30 %"
 hardly = scores["masking, 50 %", "noisy"][0] + 2
 assert all(scores["masking, 50 %", name][0] < hardly for name in SETTINGS)
 
@@ -421,9 +461,12 @@ for noise in shown:
 # %% [markdown]
 # The network wins for every kind of noise and by both measures. Look at the rows to see why. The
 # filters know that neighbouring pixels are similar. The network knows **pen strokes**: how wide
-# they are, how they bend, that the background is black. With masking the filters hardly help at
-# all. They cannot know that black pixels inside a stroke were lost, and black ones outside were
-# not.
+# they are, how they bend, that the background is black.
+#
+# - In dB the lead is largest with **masking**, where the filters hardly help at all. They cannot
+#   know that black pixels inside a stroke were lost, and black ones outside were not.
+# - In SSIM the fight is closest with **salt and pepper**. Removing lone dots is what the median is
+#   made for.
 #
 # There is a price. The filters work on any picture. The network has learnt digits, and only that.
 
@@ -484,10 +527,10 @@ figure, ax = plt.subplots(figsize=(8, 4.5))
 ax.axvspan(0.1, 0.8, color="0.92", label="levels in the training")
 for (name, curve), color, line in zip(curves.items(), plots.COLORS, (":", "-.", "--", "-")):
     style = {"color": color, "linestyle": line, "marker": "o", "markersize": 4}
-    ax.plot(*zip(*curve.items()), label=legends[name], **style)
+    ax.plot(LEVELS, list(curve.values()), label=legends[name], **style)
 ax.set(
     title="Digits with less and with more noise than in the training",
-    xlabel="standard deviation σ of the Gaussian noise (grey levels)",
+    xlabel="standard deviation σ of the Gaussian noise (grey levels, 1 = white)",
     ylabel="PSNR (dB)",
     ylim=(3, 41),
 )
@@ -500,6 +543,7 @@ plots.show(
 )
 assert abs(curves["all levels"][0.5] - curves["specialist"][0.5]) < 1.5
 assert curves["all levels"][0.1] > curves["specialist"][0.1] + 0.5, "the specialist lags"
+assert curves["all levels"][0.8] > curves["specialist"][0.8], "on the hard side as well"
 assert max(curves["all levels"][0], curves["specialist"][0]) < 35, "clean digits are harmed"
 assert curves["all levels"][1.6] < curves["all levels"][0.5] - 4, "too much is too much"
 assert curves["all levels"][1.6] > curves["total variation"][1.6] + 2
@@ -508,12 +552,13 @@ assert curves["all levels"][1.6] > curves["total variation"][1.6] + 2
 # Three things to see.
 #
 # - At $\sigma = 0.5$, the specialist and the network for all levels are about equal. Learning many
-#   levels costs little. Away from 0.5 the specialist falls behind, on the easy side as well: it
-#   cleans with the strength it was trained for. So **train on a range**.
+#   levels costs little. With much less or much more noise the specialist falls behind: it cleans
+#   with the strength it was trained for. So **train on a range**.
 # - On the left edge, where there is **nothing to clean**, both networks make the picture worse.
 #   Clean inputs were hardly ever in their training, and they smooth away what they take for noise.
-# - On the right, outside the grey band, all methods fall. The network still beats the filter, but
-#   look at what it draws:
+# - On the right, outside the grey band, all methods go on falling. The network for all levels still
+#   beats the filter, but look at what it draws. The last two rows of the next figure are a special
+#   test: the strongest noise of the training, and no digit in it at all.
 
 # %%
 rows = {}
@@ -544,9 +589,11 @@ print(f"a real digit has {ink(test_digits):.0f}")
 assert drawn > 5, "the network should find strokes in noise"
 
 # %% [markdown]
-# The last two rows are a warning. There is no digit at all in the noisy picture, and the network
-# draws strokes. In its world every picture is a digit. It does not say "I see nothing". We come
-# back to this where it matters more.
+# At $\sigma = 1$ some digits come out in pieces, or as others. At 1.6 hardly one can be read.
+#
+# The last two rows are a warning. There is no digit in the noisy picture, and the network draws
+# strokes. In its world every picture is a digit. It does not say "I see nothing". We come back to
+# this where it matters more.
 
 # %% [markdown]
 # ## 6 · What a denoiser learns: the mean of what could be
@@ -556,27 +603,29 @@ assert drawn > 5, "the network should find strokes in noise"
 # with $\sigma = 0.5$ and see $\tilde x = 0.7$. Was it white or black? We cannot know. Both are
 # possible, and the loss is the squared error. What should we answer?
 #
-# Let us say $a$. With $\mathbb E$ for the mean and Var for the variance, both over everything that
-# is possible given this $\tilde x$, the expected loss is
+# Let us say $a$. We write $\mathbb E[x \mid \tilde x]$ for the mean of $x$ **given** $\tilde x$:
+# the mean over all clean pixels that could be behind what we see, each counted with its
+# probability. $\operatorname{Var}[x \mid \tilde x]$ is their variance. Then the expected loss is
 #
 # $$ \mathbb E\big[(a - x)^2 \mid \tilde x\big] = \big(a - \mathbb E[x \mid \tilde x]\big)^2 +
 # \operatorname{Var}[x \mid \tilde x] $$
 #
-# The second part does not depend on $a$. The first is zero if $a$ is the **conditional mean**
-# $\mathbb E[x \mid \tilde x]$: the mean over all clean pixels that could be behind what we see,
-# each counted with its probability. So this is what a denoiser with squared error learns, if it is
-# large enough and trained for long enough. Nothing in this argument needs a single pixel. It holds
-# for whole pictures and for sounds.
+# (To see it, call the mean $m$, write $a - x = (a - m) + (m - x)$, and square. The mixed term has
+# the mean 0.) The second part does not depend on $a$. The first is zero if $a$ is
+# $\mathbb E[x \mid \tilde x]$, the **conditional mean**. So this is what a denoiser with squared
+# error learns, if it is large enough and trained for long enough. Nothing in this argument needs a
+# single pixel. It holds for whole pictures and for sounds.
 #
-# For our pixel, Bayes' rule gives the mean. White explains $\tilde x$ with the density of a bell
-# curve around 1, black with one around 0:
+# Our pixel is 0 or 1, so its mean is just the probability that it is white. Bayes' rule gives it:
+# the weight of white, divided by the weights of white and black together. White explains
+# $\tilde x$ with the density of a bell curve around 1, black with one around 0:
 #
 # $$ \mathbb E[x \mid \tilde x] = \frac{p \, e^{-(\tilde x - 1)^2 / 2 \sigma^2}}
 # {p \, e^{-(\tilde x - 1)^2 / 2 \sigma^2} + (1 - p) \, e^{-\tilde x^2 / 2 \sigma^2}} $$
 #
 # **Predict.** A small network is trained on noisy pixels and their clean versions. It never hears
 # of Bayes. What will its answer look like as a function of $\tilde x$: a straight line, a step at
-# 0.5, or something else?
+# 0.5, or something else? And what is the best answer to 0.7?
 
 # %%
 P_WHITE, SIGMA = 0.2, 0.5
@@ -594,7 +643,7 @@ pixel_net = nn.Sequential(
 )
 fit(pixel_net, one_pixel, pixel_loss, epochs=20, batch_size=500, lr=2e-2)
 
-seen = torch.linspace(-1, 2, 200)
+seen = torch.linspace(-1, 2, 301)  # in steps of 0.01
 white = P_WHITE * torch.exp(-((seen - 1) ** 2) / (2 * SIGMA**2))
 black = (1 - P_WHITE) * torch.exp(-(seen**2) / (2 * SIGMA**2))
 conditional_mean = white / (white + black)
@@ -608,8 +657,8 @@ ax.plot(seen, answer, color=plots.COLORS[1], label="the trained network")
 ax.plot(seen, (seen > 0.5).float(), ":", label="the nearer of black and white")
 ax.set(
     title="The best guess for one noisy pixel",
-    xlabel="what is seen, x̃ (grey levels)",
-    ylabel="answer (grey levels)",
+    xlabel="what is seen, x̃ (grey levels, 1 = white)",
+    ylabel="answer (grey levels, 1 = white)",
 )
 ax.legend()
 plots.show(
@@ -619,6 +668,10 @@ plots.show(
 )
 difference = (answer - conditional_mean).abs().max().item()
 print(f"largest difference between the network and the formula: {difference:.2f}")
+at = 170  # the place of 0.7
+print(f"answer to {seen[at]:.2f}: formula {conditional_mean[at]:.2f}", end="")
+print(f", network {answer[at]:.2f}")
+assert abs(conditional_mean[at] - 0.36) < 0.01
 assert difference < 0.15, "the network should learn the conditional mean"
 
 # %% [markdown]
@@ -628,19 +681,20 @@ assert difference < 0.15, "the network should learn the conditional mean"
 #
 # Three consequences, for digits and for everything that follows:
 #
-# - The best answer to 0.7 is grey, although **no pixel in this world is grey**. Where several
-#   originals are possible, a denoiser gives their mean. That is why cleaned pictures are smooth and
-#   a little blurred.
+# - The best answer to 0.7 is 0.36, a dark grey, although **no pixel in this world is grey**. Where
+#   several originals are possible, a denoiser gives their mean. That is why cleaned pictures are
+#   smooth and a little blurred.
 # - The middle of the S is not at 0.5 but further right. White is rare, so the network doubts it.
 #   What is **common in the training data** is believed more easily than what is rare. What does not
 #   occur at all cannot be believed.
-# - The rest, $\operatorname{Var}[x \mid \tilde x]$, no training takes away. Who sees a sharp answer
-#   to a very noisy question should be suspicious.
+# - No training takes away the rest, $\operatorname{Var}[x \mid \tilde x]$. If you see a sharp
+#   answer to a very noisy question, be suspicious.
 #
 # ### Your turn 2 · The best guess
 #
 # Write the conditional mean for any $\sigma$ and any probability $p$ of white. `seen` holds noisy
-# pixels, (N,); `sigma` and `p` are numbers.
+# pixels, (N,); `sigma` and `p` are numbers. The result is (N,). Then, on paper: for which
+# $\tilde x$ is the best answer exactly $\tfrac12$?
 
 
 # %% tags=["exercise"]
@@ -659,6 +713,9 @@ def my_best_guess(seen, sigma, p):
     return white / (white + black)
 
 
+# On paper: where white and black weigh the same, at ½ + σ² ln((1 − p) / p), here 0.85.
+
+
 # %% [markdown]
 # ## 7 · Spoken words
 #
@@ -667,11 +724,15 @@ def my_best_guess(seen, sigma, p):
 # they come apart.
 #
 # Cut the sound into short pieces of 256 samples (32 milliseconds), each overlapping the next by
-# half. For each piece, compute which frequencies it holds: the Fourier transform. Put the results
-# side by side. This is the **short-time Fourier transform** (STFT). Time runs to the right,
-# frequency upwards. Each place is a complex number. Its size, the **magnitude**, says how strong
-# that frequency is at that time. Its angle, the **phase**, says where in its cycle the wave is. The
-# way back from a spectrogram to a sound is the inverse STFT.
+# half. Fade each piece in and out (the **window**), so that the cuts make no clicks. For each
+# piece, compute which frequencies it holds: the Fourier transform. Put the results side by side.
+# This is the **short-time Fourier transform** (STFT). Time runs to the right, frequency upwards.
+#
+# Each place is a complex number. Its size, the **magnitude**, says how strong that frequency is at
+# that time. Its angle, the **phase**, says where in its cycle the wave is. The way back from a
+# spectrogram to a sound is the inverse STFT.
+#
+# (The first line that the cell prints says whether your words are spoken by people or synthesised.)
 
 
 # %%
@@ -693,16 +754,15 @@ def to_sound(spectrograms):
     return torch.istft(spectrograms, WINDOW, HOP, window=window, length=LENGTH)
 
 
-# The speakers of the test are split: one of them is heard in no other split.
+# The last speaker is heard in the test only: a voice that is new to every method.
 speakers = speech["test"].speakers
 new_voice = speech["test"].subset(speakers == speakers.max())
 print(f"{len(speech['train'])} recordings to learn from, {len(new_voice)} of a new voice")
 there_and_back = to_sound(spectrogram(new_voice.waveforms))
 error = (there_and_back - new_voice.waveforms).abs().max().item()
-print(
-    f"STFT and back: spectrogram {tuple(spectrogram(new_voice.waveforms[:1]).shape[1:])}, "
-)
-print(f"largest error {error:.0e}")
+frequencies, times = spectrogram(new_voice.waveforms[:1]).shape[1:]
+print(f"a spectrogram: {frequencies} frequencies up to {RATE // 2} Hz, {times} times")
+print(f"largest error, there and back: {error:.0e}")
 assert error < 1e-4, "the inverse STFT should give the sound back"
 
 # %% [markdown]
@@ -713,9 +773,9 @@ assert error < 1e-4, "the inverse STFT should give the sound back"
 # $$ \text{SNR} = 10 \log_{10} \frac{\text{mean of } \text{speech}^2}{\text{mean of } \text{noise}^2}
 # \quad \text{dB} $$
 #
-# At 0 dB both are equally strong, which is a lot of noise. At 10 dB the speech has ten times the
-# power. To get a wanted SNR, scale the noise: a power ratio of SNR dB is an amplitude ratio of
-# $10^{\text{SNR}/20}$.
+# The mean of the squares is called the **power**. At 0 dB both are equally strong, which is a lot
+# of noise. At 10 dB the speech has ten times the power. To get a wanted SNR, scale the noise: a
+# power ratio of SNR dB is an amplitude ratio of $10^{\text{SNR}/20}$.
 #
 # To judge a cleaned sound $\hat s$ against the clean one $s$ we use the **scale-invariant SNR**
 # (SI-SNR; Le Roux, Wisdom, Erdogan and Hershey, 2019). A sound that is only too quiet or too loud
@@ -755,8 +815,9 @@ def si_snr(estimate, clean):
 # ### Your turn 3 · A noise of your own
 #
 # Our noise is white. Yours may be anything: a fan, a train, a second voice. Mix `clean` and
-# `noise`, both (N, samples), so that each sound has exactly the wanted `snr` in dB. The noise
-# recordings come in any loudness, so measure it. Scale the noise and leave the speech as it is.
+# `noise`, both (N, samples), so that each sound has exactly the wanted `snr` in dB, a number. The
+# result is (N, samples). The noise recordings come in any loudness, so measure it. Scale the noise
+# and leave the speech as it is.
 
 
 # %% tags=["exercise"]
@@ -779,22 +840,23 @@ def my_mix(clean, noise, snr):
 # %% [markdown]
 # ### The rival: spectral subtraction
 #
-# Steven Boll's idea (1979) is simple. Noise adds its power to every place of the spectrogram. So if
-# we know the noise's mean power, we subtract it. What falls below zero was noise. Two settings help
-# in practice: subtract a bit more than the mean (the **strength**), and always leave a little (the
-# **floor**).
+# Steven Boll's idea (1979) is simple. On average, noise adds its power to every place of the
+# spectrogram. So if we know the noise's mean power, we subtract it. What falls below zero is taken
+# for noise. Two settings help in practice: subtract more than the mean (the **strength**), and
+# always leave a little (the **floor**).
 #
-# We are generous to the rival. A telephone has to estimate the noise's power; we tell it the true
-# one. And we choose strength and floor on the validation voice, for each SNR separately. The
-# network has to do with one training for all.
+# We are generous to the rival. A telephone has to estimate the noise's power; our filter is told
+# the true one. And we choose strength and floor on the validation voice, for each SNR separately.
+# The network is trained once, for all of them.
 
 
 # %%
-def spectral_subtraction(noisy, noise_size, strength, floor):
-    """Subtract the noise's power from each place of the spectrogram, and go back to sound."""
+def spectral_subtraction(noisy, sigma, strength, floor):
+    """Subtract the power of white noise, standard deviation sigma (N, 1): back to sound."""
     spectrum = spectrogram(noisy)
     power = spectrum.abs().square()
-    noise_power = noise_size[:, :, None] ** 2 * torch.hann_window(WINDOW).square().sum()
+    # White noise has the same mean power everywhere: σ² times the window's squares.
+    noise_power = sigma[:, :, None] ** 2 * torch.hann_window(WINDOW).square().sum()
     kept = ((power - strength * noise_power) / (power + 1e-9)).clamp(min=floor**2)
     return to_sound(kept.sqrt() * spectrum)
 
@@ -813,7 +875,7 @@ def spectral_subtraction(noisy, noise_size, strength, floor):
 # $$ \hat S = m \cdot \tilde S, \qquad \text{loss} = \sum \lvert \hat S - S \rvert^2 $$
 #
 # A mask makes places quieter. It does not touch the phase: the cleaned sound has the **phase of the
-# noisy one**. That is a limit of this method, and we shall measure what it costs.
+# noisy one**. That is a limit of this method. We shall measure what a wrong phase costs.
 #
 # The recordings differ in loudness. In the loss, each is scaled so that the noisy sound has a power
 # of 1, and all count the same. The SNR is drawn anew for each sound in each step, from −5 to 15 dB.
@@ -835,6 +897,7 @@ def speech_loss(model, clean, labels):
     loudness = noisy.square().mean(1, keepdim=True).sqrt()
     spectrum, target = spectrogram(noisy / loudness), spectrogram(clean / loudness)
     cleaned = mask_of(model, spectrum) * spectrum
+    # Dividing by a constant changes no minimum. It keeps the loss a handy number.
     return (cleaned - target).abs().square().sum((1, 2)) / WINDOW
 
 
@@ -853,10 +916,9 @@ record = fit(
 )
 
 # %% [markdown]
-# Now the test, on a voice that was in neither training nor validation, and on recordings that no
-# method has seen. Beside the two methods stands something nobody could build: the clean magnitude
-# with the noisy phase. It shows how far a method can get that leaves the phase alone and gets all
-# magnitudes right.
+# Now the test, on a voice that was in neither training nor validation. Beside the two methods
+# stands something nobody could build: the clean magnitude with the noisy phase. All its magnitudes
+# are right. What is still wrong with it is the phase alone.
 #
 # **Predict.** By how many dB does the network improve a sound of 0 dB? Is the gain larger or
 # smaller at 10 dB?
@@ -909,13 +971,14 @@ print("improvement at 5 dB:", ", ".join(f"{n} {g:.1f} dB" for n, g in by_voice.i
 assert abs(by_voice["new voice"] - by_voice["voices of the training, new recordings"]) < 2
 
 # %% [markdown]
-# The network wins at every SNR, although the rival was told the noise's true power. It gains less
-# where there is less noise to take away. And the new voice is cleaned about as well as the known
-# ones: the network has learnt what speech looks like, not who speaks.
+# The network wins at every SNR, although the rival was told the noise's true power. It improves a
+# sound of 0 dB most, and gains less where there is less noise to take away. And the new voice is
+# cleaned about as well as the known ones: the network has learnt what speech looks like, not who
+# speaks.
 #
-# The last line of each block says what is left to gain by better magnitudes. Its distance from
-# *perfect* is the price of the noisy phase. Newer systems therefore estimate the phase as well, or
-# work on the waveform directly.
+# The last line of each block has all magnitudes right, and yet it is far from perfect. That is the
+# price of the noisy phase. Newer systems therefore estimate the phase as well, or work on the
+# waveform directly.
 #
 # Measures are one thing. Look at one word at 0 dB, and **listen** to two.
 
@@ -944,7 +1007,7 @@ for ax, name in zip(axes, names, strict=True):
     )
     ax.set(title=name, xlabel="time (s)")
 axes[0].set_ylabel("frequency (kHz)")
-figure.colorbar(colors, ax=axes, label="dB below the loudest")
+figure.colorbar(colors, ax=axes, label="level (dB, 0 = loudest, clean)")
 figure.suptitle(f"The word “{word[examples[0]]}” in the new voice, SNR {LISTEN_SNR} dB")
 plots.show(
     figure,
@@ -1001,17 +1064,20 @@ assert kept["network"] > kept["spectral subtraction"] + 0.05
 # ## 8 · Chest X-rays with few photons
 #
 # X-rays show the inside of a body, and they can do harm. So doctors want to use as few of them as
-# possible. What happens with too few?
+# possible. What happens with too few? (The first line that the cell prints says which pictures you
+# have: X-rays of real chests, or phantoms that the course draws.)
 #
 # X-rays come in single portions, **photons**, and the detector counts them. Behind thick or dense
 # parts of the body fewer arrive. If $n$ photons are sent to a pixel whose value in the picture is
-# $x$ (bright: much is absorbed), we expect $\lambda = n \, e^{-3 x}$ of them. But photons arrive at
-# random moments, like raindrops on a tile. The count $c$ follows the **Poisson distribution** with
-# mean $\lambda$, and its standard deviation is $\sqrt\lambda$. With 100 expected photons the count
-# is off by 10 %, with 4 by 50 %.
+# $x$ (bright: much is absorbed), we expect $\lambda = n \, e^{-3 x}$ of them. (The 3 sets the
+# contrast: behind a white pixel $e^{-3}$ arrive, one in twenty.) But photons arrive at random
+# moments, like raindrops on a tile. The count $c$ follows the **Poisson distribution** with mean
+# $\lambda$, and its standard deviation is $\sqrt\lambda$. With 100 expected photons the count is
+# typically off by 10 %, with 4 by 50 %.
 #
-# Solving for $x$ develops the picture: $\tilde x = -\tfrac13 \ln (c / n)$. A small change of $c$
-# changes it by $\Delta c / 3c$, so the noise of a pixel has a standard deviation of about
+# Solving $c = n \, e^{-3x}$ for $x$ gives a picture: $\tilde x = -\tfrac13 \ln (c / n)$. As with
+# film, we call this **developing**. A small change $\Delta c$ of the count changes $\tilde x$ by
+# $\Delta c / 3c$, so the noise of a pixel has a standard deviation of about
 #
 # $$ \frac{\sqrt c}{3 c} = \frac{1}{3 \sqrt c}. $$
 #
@@ -1026,7 +1092,8 @@ def count_photons(images, photons):
 
 def develop(counts, photons):
     """The picture that belongs to these counts."""
-    return -torch.log(counts.clamp(min=1) / photons) / 3
+    at_least_one = counts.clamp(min=1)  # 0 has no logarithm
+    return -torch.log(at_least_one / photons) / 3
 
 
 def pixel_noise(counts):
@@ -1035,9 +1102,9 @@ def pixel_noise(counts):
 
 
 xray_train, xray_valid, xray_test = (load_xrays(s) for s in ("train", "valid", "test"))
-some = torch.Generator().manual_seed(0)
-valid_xrays = xray_valid.subset(torch.randperm(len(xray_valid), generator=some)[:30]).floats
-test_xrays = xray_test.subset(torch.randperm(len(xray_test), generator=some)[:150]).floats
+generator = torch.Generator().manual_seed(0)
+valid_xrays = draw_some(xray_valid, 30, generator)
+test_xrays = draw_some(xray_test, 150, generator)
 
 seed_everything(0)
 flat = torch.full((100, 1, 28, 28), 0.5)
@@ -1085,9 +1152,9 @@ record = fit(xray_denoiser, xray_train, xray_loss, epochs=epochs, batch_size=32,
 # ### Your turn 4 · Learning the noise
 #
 # The plain form of this idea: the network's output is an estimate of the **noise**, and it is
-# *subtracted* from the noisy picture. Write the loss: the squared error of the cleaned picture
-# against the clean one, summed over the pixels, one number per image, (N,). `model` is any function
-# from images to images.
+# *subtracted* from the noisy picture. `noisy` and `images` (the clean ones) are (N, 1, H, W), and
+# `model` is any function from images to images. Write the loss: the squared error of the cleaned
+# picture against the clean one, summed over the pixels, one number per image, (N,).
 
 
 # %% tags=["exercise"]
@@ -1110,9 +1177,13 @@ def my_residual_loss(model, noisy, images):
 #
 # The three filters expect noise that is equally strong everywhere. To be fair, we give it to them.
 # Francis Anscombe found in 1948 that $2 \sqrt{c + 3/8}$ has noise with a standard deviation of
-# about 1, however large the mean count is. So the filters work on these square roots, and the
-# result is squared and developed. Their settings are again chosen on validation pictures, for each
-# dose.
+# about 1, whatever the mean count is, unless it is very small. So the filters work on these square
+# roots, and the result is squared and developed. (One more correction: the square of a mean of
+# roots is too small by ¼ on average. So for filters that average, the way back adds ¼.) Their
+# settings are again chosen on validation pictures, for each dose.
+#
+# **Predict.** The filters know the kind of noise, and get a setting of their own for each dose. Is
+# one of them ahead of the network, at 20, 50 or 200 photons?
 
 # %%
 XRAY_SETTINGS = {
@@ -1127,7 +1198,10 @@ def filter_counts(name, counts, photons, setting):
     """A classical filter on Anscombe's square roots of the counts, and the picture developed."""
     roots = 2 * (counts + 3 / 8).sqrt()
     smooth = roots.max() * filtered(name, roots / roots.max(), setting)
-    return develop((smooth / 2).square() - 3 / 8, photons).clamp(0, 1)
+    back = (smooth / 2).square() - 3 / 8
+    if name != "median":  # a median of roots is the root of the median
+        back += 1 / 4
+    return develop(back, photons).clamp(0, 1)
 
 
 def methods_for(photons):
@@ -1178,22 +1252,22 @@ plots.show(
     ),
     alt="Eight chest X-rays: the truth; with 200 photons noisy, by total variation and by the network; the same with 20 "
     "photons. With 20 the noisy pictures hardly show a chest, total variation gives blotches, and the network gives "
-    "smooth chests.",
+    "chests with lungs and heart in place.",
 )
 
 # %% [markdown]
-# The network is ahead at every dose, by both measures. With 20 photons the noisy pictures are
-# hardly readable, and yet the network returns clean chests. If you had only the PSNR table, you
-# would buy it for your hospital. Should you?
+# No: the network is ahead at every dose, by both measures. With 20 photons the noisy pictures are
+# hardly readable, and yet the network returns chests. If you had only this table, you would buy it
+# for your hospital. Should you?
 
 # %% [markdown]
 # ## 9 · What a denoiser erases, and what it invents
 #
 # Doctors do not look for *chests*. They look for the one small thing that is not in every chest. So
 # we **plant** one: a bright spot, about three pixels wide and 0.25 brighter than its surroundings
-# (on the scale from 0 to 1), at a random place in the lungs of each test picture. In a full-size
-# picture this would be a nodule about as wide as a thumb. Then we take the X-ray, denoise, and look
-# at that place.
+# (on the scale from 0 to 1), at a random place in the lungs of each test picture. If the 28 pixels
+# show 30 cm, it is about 3 cm wide. A doctor must not miss that. Then we take the X-ray, denoise,
+# and look at that place.
 #
 # - A spot counts as **erased** if less than half of its brightness is left after cleaning.
 # - A spot counts as **invented** if a picture *without* a planted spot shows, after cleaning, one
@@ -1214,6 +1288,7 @@ DETECTOR = (BLOB - BLOB.mean()) / ((BLOB - BLOB.mean()) * BLOB).sum()
 
 def lungs(images, count=60):
     """True at the 60 places, away from the border, with the darkest surroundings."""
+    # Lungs hold air, which absorbs little: they are the dark part of a chest.
     around = F.avg_pool2d(images, 5, stride=1, padding=2)
     allowed = torch.zeros_like(images, dtype=torch.bool)
     allowed[:, :, 6:-8, 4:-4] = True
@@ -1233,7 +1308,7 @@ def spots(images):
 
 
 in_lungs = lungs(test_xrays)
-places = torch.multinomial(in_lungs.flatten(1).float(), 1, generator=some)[:, 0]
+places = torch.multinomial(in_lungs.flatten(1).float(), 1, generator=generator)[:, 0]
 planted = plant(test_xrays, places)
 removed = psnr(test_xrays, planted).mean().item()
 
@@ -1267,6 +1342,8 @@ assert raw["erased"] < 0.25 and raw["invented"] > 0.5, "the noisy picture shows 
 assert low["erased"] > raw["erased"] + 0.1, "cleaning erases spots"
 assert high["erased"] < 0.2 and high["invented"] < 0.05, "high dose: much better"
 assert removed > max(row["psnr"] for row in found.values()), "PSNR hardly sees the spot"
+middle, raw = found[50, "denoising autoencoder"], found[50, "noisy"]
+assert middle["erased"] > raw["erased"] + 0.1, "at 50 photons as well"
 
 # %%
 with_spot, without, left, extra = low["pictures"]
@@ -1285,8 +1362,8 @@ figure = plt.figure(figsize=(10, 7))
 for half, (title, cases) in zip(figure.subfigures(1, 2), groups.items(), strict=True):
     half.suptitle(title)
     axes = half.subplots(4, 3)
-    for column, (truth, noisy, cleaned, place) in zip(axes.T, cases, strict=True):
-        pictures = truth, noisy, cleaned, 0.5 + cleaned - truth
+    for column, (truth, noisy, result, place) in zip(axes.T, cases, strict=True):
+        pictures = truth, noisy, result, 0.5 + result - truth
         for ax, picture in zip(column, pictures, strict=True):
             plots.draw_image(ax, picture)
             ring = {"fill": False, "color": plots.COLORS[2], "linewidth": 1.5}
@@ -1315,31 +1392,32 @@ for name, pictures in {"noisy": noisy_without, "cleaned": without}.items():
 assert grain(without) < 1.5 * grain(test_xrays) < 0.5 * grain(noisy_without)
 
 # %% [markdown]
-# (These are the clearest of 200 pictures each. In the last row, grey means no difference, dark that
+# (These are the clearest of 150 pictures each. In the last row, grey means no difference, dark that
 # something was erased, bright that something was invented.) Now read the table slowly.
 #
-# - With few photons the network, the winner in PSNR, **erases** a good part of the spots. They are
-#   rare, in its training there were none like these, and the conditional mean believes what is
-#   common.
+# - With 20 and with 50 photons the network, the winner in PSNR, **erases** a good part of the
+#   spots, far more than are lost in the noisy picture. Nobody planted spots in its training, and
+#   the conditional mean believes what is common.
 # - In a number of pictures it **invents** one. The photons happened to make a bright patch, and the
 #   network tidied it up into something that looks like anatomy.
-# - The noisy picture keeps nearly all spots, and it is full of false ones. But there nobody would
-#   believe them: the grain warns us. After cleaning, the picture has no more grain than a true one
-#   could have. **The warning has been removed, and the error has stayed.**
-# - The **PSNR notices none of this**. The perfect picture *without* the spot, a fatal error for the
-#   patient, has a higher PSNR than every picture in the table. The spot is small, and PSNR averages
-#   over all pixels.
+# - The noisy picture keeps most spots, and with 20 photons it is full of false ones. But there
+#   nobody would believe them: the grain warns us. After cleaning, the picture has hardly more grain
+#   than the truth. **The warning has been removed, and the error has stayed.**
+# - The **PSNR notices none of this**. Take the spot away from a perfect picture, a fatal error for
+#   the patient, and its PSNR is still higher than any in the table. The spot is small, and PSNR
+#   averages over all pixels.
 # - With ten times the photons, nearly all spots are kept and hardly any are invented. No denoiser
 #   replaces photons.
 #
-# Classical filters erase and invent as well; compare the rows. But their results look filtered. The
-# better a denoiser knows what pictures should look like, the more convincing its errors are. The
-# network for digits drew strokes where there was no digit, for the same reason.
+# Classical filters erase and invent as well. Compare the rows: some are better than the network in
+# one column, some are far worse. But their results look filtered. The better a denoiser knows what
+# pictures should look like, the more convincing its errors are. The network for digits drew strokes
+# where there was no digit, for the same reason.
 #
 # So what to do? Test a denoiser on the task it is for, with planted details, at the dose at which
 # it will be used. Keep the raw picture beside the clean one. And prefer models that can say how
-# sure they are. A single mean cannot. Several plausible originals could, and for those we need a
-# model of probabilities: that is where lesson 07 goes.
+# sure they are. A single mean cannot. Several plausible originals would show it, and for those we
+# need a model of probabilities: that is where lesson 07 goes.
 
 # %% [markdown]
 # ## Summary
@@ -1351,8 +1429,8 @@ assert grain(without) < 1.5 * grain(test_xrays) < 0.5 * grain(noisy_without)
 # - A **U-shaped** network sees widely and draws sharply. On held-out data it beat median, total
 #   variation and non-local means, each at its best setting, and spectral subtraction that knew the
 #   noise.
-# - Train on a **range of noise levels**. Below the range a denoiser harms good pictures, above it
-#   draws nonsense with confidence.
+# - Train on a **range of noise levels**. Below the range a denoiser harms good pictures. Above it,
+#   it draws strokes that are not there.
 # - With squared error it learns the **conditional mean**: smooth where in doubt, and inclined to
 #   what is common.
 # - For that reason it **erases** rare details and **invents** usual ones, and neither can be seen
@@ -1362,7 +1440,8 @@ assert grain(without) < 1.5 * grain(test_xrays) < 0.5 * grain(noisy_without)
 #
 # - P. Vincent and others, [Extracting and composing robust features with denoising
 #   autoencoders](https://www.cs.toronto.edu/~larocheh/publications/icml-2008-denoising-autoencoders.pdf)
-#   (2008): the first one, with the picture of noisy points pushed back to where the data lie.
+#   (2008): where the name comes from, with the picture of noisy points pushed back to where the
+#   data lie.
 # - G. Alain, Y. Bengio, [What regularized auto-encoders learn from the data-generating
 #   distribution](https://arxiv.org/abs/1211.4246) (2014): a denoiser's correction points to where
 #   data are more probable. Diffusion models are built on this.
@@ -1371,7 +1450,9 @@ assert grain(without) < 1.5 * grain(test_xrays) < 0.5 * grain(noisy_without)
 # - K. Zhang and others, [Beyond a Gaussian denoiser](https://arxiv.org/abs/1608.03981) (2017):
 #   learning the noise in place of the picture.
 # - J. Lehtinen and others, [Noise2Noise](https://arxiv.org/abs/1803.04189) (2018): the mean again.
-#   You can train with noisy targets, if their noise is independent.
+#   You can train with noisy targets, if their noise is independent and has the mean 0.
+# - J. Le Roux and others, [SDR – half-baked or well done?](https://arxiv.org/abs/1811.02508)
+#   (2019): why a measure of sounds should not care about loudness.
 # - V. Antun and others, [On instabilities of deep learning in image
 #   reconstruction](https://doi.org/10.1073/pnas.1907377117) (2020): erased and invented details in
 #   medical images, with examples.

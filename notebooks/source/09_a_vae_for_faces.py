@@ -11,8 +11,8 @@
 #
 # - look at a data set of faces: who is in it, what is rare, and which labels come in pairs,
 # - write a convolutional VAE for colour images, and say how many nats a smaller error is worth,
-# - compare two layers fairly: same data, same steps, as many parameters, two seeds,
-# - compare the codes of a VAE with its prior, in four ways of growing sharpness,
+# - compare two layers fairly: same data, same steps, equally many parameters, two seeds,
+# - compare the codes of a VAE with its prior in four ways, each sharper than the one before,
 # - mend bad samples with a mixture of Gaussians on the codes, and measure what that gains.
 #
 # **It builds on** lesson 07 (rate, distortion, the best σ), lesson 08 (active units, the shell, the
@@ -51,7 +51,7 @@ BLACK, BLUE, ORANGE, GREEN, RED, PINK, SKY = plots.COLORS
 # cannot come with the course. If you do not have it, you get **portraits that the course draws**.
 # Everything in this lesson runs on either, and the text holds for both.
 #
-# We take 5,000 faces to learn from, which is enough for a training of half a minute.
+# We take 5,000 faces to learn from, enough for a training of half a minute.
 
 # %%
 train_set = load_faces("train").subset(slice(0, 5_000)).to(device)
@@ -77,14 +77,14 @@ print(
 # %% [markdown]
 # Look at them for a minute. What is always the same? The face is in the middle, has about the same
 # size, and looks more or less at you. CelebA's photographs have been turned and scaled so that the
-# eyes come to the same place. It makes learning much easier. It also means that a model that learns
-# from these pictures knows next to nothing about faces from the side, or at the edge of a picture.
+# eyes come to the same place. This makes learning easier. But a model that learns from such
+# pictures knows next to nothing about faces from the side, or at the edge of a picture.
 #
 # Looking is not enough. Before a model learns from people, we should know **who** they are, and
-# what somebody has said about them. Two questions to the labels: how often is each one true? And
-# which ones go together? For the second we take the **correlation** of two labels, a number between
-# −1 (each is true exactly where the other is not) and 1 (both are always the same). 0 means that
-# one does not help to guess the other.
+# what somebody has said about them. We ask the labels two questions. How often is each one true?
+# And which ones go together? For the second we take the **correlation** of two labels. It lies
+# between −1 (each is true exactly where the other is not) and 1 (both are always the same). 0 means
+# that one does not help to guess the other.
 #
 # **Predict.** Think of any collection of faces from newspapers. Which labels would go together? And
 # which pairs of labels would go together in faces that a *program* draws with dice?
@@ -123,7 +123,12 @@ axes[1].barh(
     color=[ORANGE if r > 0 else SKY for *_, r in top],
 )
 axes[1].axvline(0, color=BLACK, lw=0.8)
-axes[1].set(title="Which labels go together?", xlabel="correlation", xlim=(-1, 1))
+axes[1].set(
+    title="Which labels go together?",
+    xlabel="correlation",
+    xlim=(-1, 1),
+    xticks=(-1, -0.5, 0, 0.5, 1),
+)
 for ax in axes:
     ax.tick_params(axis="y", labelsize=8.5)
 plots.show(
@@ -143,12 +148,12 @@ print(f"true for fewer than 1 face in 10: {', '.join(rare)}")
 # %% [markdown]
 # If these are portraits, the pairs that stick out have a dull reason: one label rules out the
 # other. Black hair is not blond, a bald head has no hair colour, and the course draws no lipstick
-# under a beard. Between all other labels there is nothing but chance. The dice were thrown for each
-# one alone.
+# under a beard. For all other labels the dice were thrown one by one. The last three bars in the
+# right panel are little more than chance.
 #
-# If these are photographs, the right panel is longer than the page. The next table compares. Its
-# first column was counted in the list of labels of **all** photographs of CelebA. The second is
-# counted here and now.
+# If these are photographs, the right panel shows only the strongest of many pairs. The next table
+# compares. Its first column was counted in the list of labels of **all** photographs of CelebA. The
+# second is counted here and now.
 
 # %%
 celeba = {  # counted in list_attr_celeba.txt, all 202,599 photographs
@@ -186,10 +191,10 @@ for pair, known in celeba.items():
 # - **Who says so.** A labelling company. Every label is a yes or a no: somebody had to decide
 #   whether a nose is big, and into which of two boxes a person goes under "Male". The people in the
 #   pictures were not asked, neither about the labels nor about the pictures.
-# - **What this does to a model.** It learns what is frequent, and learns it better (section 5
-#   measures that). It learns that what comes in pairs belongs together: ask it for a smile, and it
-#   may add make-up (lesson 10 measures that). And a measured accuracy of 98% for a label that is
-#   true in 2% of the cases says nothing at all.
+# - **What this does to a model.** It learns most from what is frequent. Who gets a worse picture is
+#   a question for section 5. It also learns that what comes in pairs belongs together: ask it for a
+#   smile, and it may add make-up (lesson 10 measures that). And an accuracy of 98% for a label that
+#   is true in 2% of the cases says nothing: whoever always answers "no" gets it, too.
 #
 # This is not a matter of taste only. In 2018 Joy Buolamwini and Timnit Gebru tested three
 # commercial programs that told women from men. Light-skinned men were taken for women in fewer than
@@ -216,9 +221,10 @@ assert abs(measured["0.6 asked for"]["Smiling", "Wearing_Hat"]) < 0.07, "and no 
 # %% [markdown]
 # ## 2 · The model
 #
-# A face of 64 × 64 pixels in three colours is 12,288 numbers, sixteen times as many as a digit. So
-# the encoder halves the size four times, and the number of channels doubles as it goes. A dense
-# layer then gives mean and `log_var` of the code. The decoder goes the same way back.
+# A face of 64 × 64 pixels in three colours is 12,288 numbers, almost sixteen times as many as a
+# digit. So the encoder halves the size four times. Each layer after the first doubles the number of
+# channels. A dense layer then gives mean and `log_var` of the code. The decoder goes the same way
+# back.
 #
 # Two things are new.
 #
@@ -228,12 +234,12 @@ assert abs(measured["0.6 asked for"]["Smiling", "Wearing_Hat"]) < 0.07, "and no 
 # the root of the other. Then it multiplies by a learnt number and adds another. So the next layer
 # always gets inputs of about the same size, and a higher learning rate does no harm. In evaluation
 # mode it uses averages from training instead, so that the code of a face does not depend on the
-# other faces in the batch (lesson 07, section 13).
+# other faces in the batch. (Forgetting `model.eval()` was one of the bugs of lesson 07.)
 #
 # **Two ways to double.** The decoder can double height and width by a transposed convolution, or it
-# can repeat every pixel (`nn.Upsample`) and convolve afterwards. Lesson 04 saw that untrained
-# transposed convolutions draw checkerboards, and put off the rest of the question until now. So the
-# model can do both.
+# can repeat every pixel (`nn.Upsample`) and convolve afterwards. In lesson 04, untrained transposed
+# convolutions drew checkerboards, and training on digits removed them. What about faces? Our model
+# can do both, so that we can compare.
 #
 # From `models.VAE` it gets what lesson 07 has built: `reparameterize`, `forward` and `sample`.
 
@@ -266,6 +272,7 @@ class FaceVAE(models.VAE):
             nn.Linear(small[0] * small[1] * small[2], 2 * latent_dim),  # mean and log_var
         )
 
+        # The encoder's channels backwards, and half of the first at full size.
         up, size_in = [], channels[-1]
         for size_out in (*channels[-2::-1], channels[0] // 2):
             up += [nn.BatchNorm2d(size_in), nn.SiLU()]
@@ -327,19 +334,20 @@ print(f"{count_parameters(vae):,} parameters")
 #
 # Pixels of faces are not black or white. So the likelihood is a Gaussian around the decoder's
 # output (lesson 07, section 11), with one σ for all pixels, and the best σ is the root of the mean
-# squared error. With $D$ numbers per image (here 12,288) and $e$ the mean squared error of one
-# number, the best σ² is $e$, and the distortion becomes
+# squared error. Let an image have $D$ numbers (here 12,288), and let $\text{MSE}$ be their mean
+# squared error. The best σ² is $\text{MSE}$, and the distortion becomes
 #
-# $$ \frac{D\,e}{2\sigma^2} + D \log \sigma + \frac D2 \log 2\pi \;=\; \frac D2 \big(\log e + 1 + \log 2\pi\big), \qquad \sigma^2 = e. $$
+# $$ \frac{D\,\text{MSE}}{2\sigma^2} + D \log \sigma + \frac D2 \log 2\pi \;=\; \frac D2 \big(\log \text{MSE} + 1 + \log 2\pi\big), \qquad \sigma^2 = \text{MSE}. $$
 #
-# So with the best σ, only the **logarithm of the error** counts. Whether an error falls from 0.02
-# to 0.01 or from 0.002 to 0.001 is worth the same. And it is worth a lot, because $D$ is large.
+# So with the best σ, only the **logarithm of the error** counts. A fall from 0.02 to 0.01 is worth
+# as much as a fall from 0.002 to 0.001. And it is worth a lot, because $D$ is large.
 #
 # ### Your turn 1 · What is a smaller error worth?
 #
-# Write `my_gain(before, after, values)`. The mean squared error of a number falls from `before` to
-# `after`, and an image has `values` numbers. By how many nats per image does the distortion fall,
-# if σ is the best one each time?
+# Write `my_gain(before, after, values)`. The mean squared error falls from `before` to `after`, and
+# an image has `values` numbers. All three are plain numbers, so use `math.log`. By how many nats
+# per image does the distortion fall, if σ is the best one each time? Return a positive number if
+# the error falls.
 
 
 # %% tags=["exercise"]
@@ -357,9 +365,10 @@ def my_gain(before, after, values):
 
 
 # %% [markdown]
-# Here is the loss with everything in sight. Besides the two terms it records the error $e$ of each
-# image, which is easier to read than nats. The package has it as
-# `losses.negative_elbo(model, images, likelihood="gaussian", sigma="optimal")`.
+# Here is the loss with everything in sight. Besides the two terms it records the mean squared error
+# of each image, which is easier to read than nats. The package has this loss as
+# `losses.negative_elbo(model, images, likelihood="gaussian", sigma="optimal")`. The best σ is
+# computed anew for each batch.
 #
 # As in lesson 08, a model without a code gives us a yardstick: the **mean face** as the answer to
 # everything.
@@ -370,7 +379,7 @@ def my_gain(before, after, values):
 
 # %%
 def face_loss(model, images, labels=None):
-    """−ELBO of each image with a Gaussian of the best σ, in nats; and the error per number, e."""
+    """−ELBO of each image with a Gaussian of the best σ, in nats; and its mean squared error."""
     reconstruction, mean, log_var, _ = model(images)
     distortion = losses.reconstruction_nll(
         reconstruction, images, "gaussian", sigma="optimal"
@@ -390,7 +399,9 @@ mean_face = train_set.floats.mean(0)
 test_images = test_set.floats
 mean_error = (test_images - mean_face).square().mean().item()
 gain = values / 2 * math.log(10)
-print(f"mean face: error {mean_error:.4f}, so σ = {math.sqrt(mean_error):.2f} grey levels")
+print(
+    f"mean face: error {mean_error:.4f}, so σ = {math.sqrt(mean_error):.2f} (black 0, white 1)"
+)
 print(f"a tenth of that error would save {gain:,.0f} nats per image")
 assert 0.02 < mean_error < 0.15 and gain > 10_000
 
@@ -405,18 +416,18 @@ with torch.no_grad():
 assert torch.allclose(ours, theirs["loss"]), "the package's loss should be the same"
 
 # %% [markdown]
-# More than ten thousand nats. Keep this number in mind, it will explain a lot. For a digit, rate
-# and distortion were of one size. For a face, the distortion is a matter of thousands of nats, and
-# the rate, as we shall see, of hundreds. The model will care about pixels first, and about the
-# prior later, if at all.
+# More than ten thousand nats. Keep this number in mind, it will explain a lot. For a digit, the
+# rate was some twenty nats and the distortion about ninety. For a face, the distortion is a matter
+# of thousands of nats, and the rate, as we shall see, of hundreds. The model will care about pixels
+# first, and about the prior later, if at all.
 #
 # Do not be surprised by a loss **below zero**. A pixel's grey level is a number on a scale, so it
 # has a probability *density*, and a density can be more than 1. Only differences count here.
 #
 # ## 4 · Two ways to double, compared fairly
 #
-# Transposed convolution, or enlarge first and then convolve? You can find strong opinions about
-# this. We make a fair test:
+# Transposed convolution, or enlarge first and then convolve? There are strong opinions about this.
+# We make a fair test:
 #
 # - the same faces, in the same order, the same number of steps, the same loss and learning rate;
 # - **about as many parameters**. A transposed 4 × 4 convolution has 16 weights for each pair of
@@ -549,7 +560,7 @@ plots.show(
     figure,
     alt="Left: the held-out error of four runs against the epoch; the four curves lie close together. Right: the "
     "checkerboard share on a logarithmic axis. Before training it is several percent with transposed convolutions "
-    "and far less with the others; after the first epoch all are at or below the share of the faces themselves.",
+    "and far less with the others; at the end all are close to the share of the faces themselves.",
 )
 
 # %%
@@ -577,21 +588,24 @@ assert enlarge[0]["multiplications"] > 1.5 * transposed[0]["multiplications"]
 
 # %% [markdown]
 # Before training, the transposed convolutions draw on checked paper, as in lesson 04. One epoch
-# later the pattern is almost gone. At the end, neither has more checkerboard in its faces than the
-# faces themselves have, give or take a little. (Anything with fine detail has some.)
+# later the pattern is almost gone. At the end, both have about as much checkerboard in their faces
+# as the faces themselves have. (Anything with fine detail has some.)
 #
 # The errors of the two differ by a few percent. Is that a victory? Two seeds of the *same* model
 # differ by some percent, too. And when we repeated the contest, with other faces, other seeds and
-# one more epoch, the sign of the difference changed. What does differ is the work. A transposed
-# convolution multiplies with 16 weights where the other one multiplies with 36, that is 9 for each
-# of the four pixels that came from one.
+# one more epoch, the sign of the difference changed.
+#
+# What does differ is the work. For each pixel that comes in, a transposed convolution multiplies
+# with 16 weights. The other one multiplies with 36, that is 9 for each of the four pixels that came
+# from one. On the clock the difference is smaller, because the encoders are alike and take their
+# time, too.
 #
 # So the honest answer is: with a loss that compares pixel by pixel, **it hardly matters**. The
 # strong opinions come from models that are trained to fool another network. There nothing pushes
 # the pattern out, and there enlarging first is the safer choice. We go on with it for that reason
 # only: what you learn here you will use elsewhere.
 #
-# Without the second seed, we would have declared a winner.
+# With one seed only, we might have declared a winner.
 #
 # ## 5 · Training at 64 × 64
 #
@@ -623,16 +637,22 @@ axes[0].set(
     ylabel="squared error of a number",
     yscale="log",
 )
+# Plain numbers on the logarithmic axis, not powers of ten.
 for choose in (axes[0].yaxis.set_major_formatter, axes[0].yaxis.set_minor_formatter):
     choose("{x:g}")
-axes[1].set(title="The rate", xlabel="epoch", ylabel="nats per image", ylim=(0, None))
+axes[1].set(
+    title="The rate is high from the first epoch on",
+    xlabel="epoch",
+    ylabel="nats per image",
+    ylim=(0, 1.1 * max(*history.train["rate"], *history.valid["rate"])),
+)
 for ax in axes:
     ax.set_xticks(when)
     ax.legend()
 plots.show(
     figure,
     alt="Left: on a logarithmic axis the error falls in each epoch and ends far below the dotted line of the mean "
-    "face. Right: the rate is a few hundred nats from the first epoch on and changes little.",
+    "face. Right: the rate is high from the first epoch on; on held-out faces it then falls slowly.",
 )
 scores = measure(vae, test_set, face_loss)
 print(
@@ -645,9 +665,12 @@ assert 50 < scores["rate"] < 600
 assert history.valid["rate"][-1] < history.valid["rate"][0], "the rate should not rise here"
 
 # %% [markdown]
-# The rate is high from the start: hundreds of nats, where a digit took some twenty. We have just
-# seen why. Early in training every nat of rate buys many nats of distortion, so the encoder spends
-# freely. Later, when the large errors are mended, it even becomes a little thriftier.
+# The rate does rise, but so early that the figure misses it: after one epoch it is high already. A
+# digit took some twenty nats, a face takes many times as much. Section 3 told why. Early in
+# training, every nat of rate buys many nats of distortion, so the encoder spends freely. Later,
+# when the large errors are mended, it saves a little: on held-out faces the rate falls. (The
+# training curve shows averages over an epoch. So its first point still contains the very first
+# steps.)
 #
 # Now the reconstructions of test faces, of people that the model has never seen.
 
@@ -679,15 +702,16 @@ plots.show(
 )
 
 # %% [markdown]
-# Colours, hair, pose and light come through. Fine things do not. The blur has the same reason as in
-# lesson 07. Where the code does not tell exactly, a squared error is smallest for the **average**
-# of all that could be there, and an average of edges at different places is soft. A longer training
-# helps. The model of section 11 had one.
+# What is large comes through: hair, skin, background. What is small does not. The blur has the same
+# reason as in lesson 07. Where the code does not tell exactly, a squared error is smallest for the
+# **average** of all that could be there. And an average of edges at different places is soft. A
+# longer training helps. The model of section 11 had one.
 #
 # ### Who gets the worse picture?
 #
 # An average error hides who pays for it. For each label, we compare the test faces that have it
-# with those that do not.
+# with those that do not. The cell prints the five labels with the highest error and the three with
+# the lowest.
 #
 # **Predict.** Which labels will stand at the top: which faces are hard for the model?
 
@@ -711,19 +735,29 @@ name, factor, uncertainty, share = table[-1]
 assert factor - uncertainty > 1.1, "some group should clearly fare worse"
 worst_shares = sum(row[3] for row in table[-3:]) / 3
 assert worst_shares < 0.4, "the hardest should be a minority"
+if not photographs:
+    name, factor, *_ = min(table, key=lambda row: row[3])
+    assert name == "Bald" and factor < 1, "the rarest label should not be a hard one"
 
 # %% [markdown]
-# (The ± is twice the standard error.) No group is treated badly on purpose. Some pictures are
-# simply harder: more contrast, more detail, a hat with a pattern. But mind the last column as well.
-# The labels at the top belong to a minority. The loss is an **average** over all faces, so whoever
-# is rare counts little in it, and the model learns little about what only they have. A model can be
-# good on average and poor for a group, and nobody notices who does not ask. So ask.
+# (The ± is twice the standard error. Where several faces show one person, as in the portraits, the
+# true uncertainty is larger.) No group is treated badly on purpose. Some pictures are simply
+# harder: more contrast, more detail, a hat with a pattern.
+#
+# Or is it because they are rare? Mind the last column. The labels at the top belong to a minority.
+# The loss is an **average** over all faces, so whoever is rare counts little in it. That may be a
+# part of the reason, but it cannot be the whole. Among the portraits, bald people are the rarest,
+# and their pictures are better than the others': a bald head is easy to draw. This table cannot
+# tell the two reasons apart.
+#
+# What it does tell: a model can be good on average and poor for a group, and nobody notices who
+# does not ask. So ask.
 #
 # ## 6 · Random faces
 #
 # Now what a VAE is for: draw codes from the prior $\mathcal N(0, I)$, and decode.
 #
-# **Predict.** With digits this went rather well. And with faces?
+# **Predict.** With digits, most of the samples were at home (lesson 08, section 4). And with faces?
 
 # %%
 seed_everything(0)
@@ -752,10 +786,13 @@ plots.show(
 # Every face has its own small cloud, $q(z \mid x)$. Put the clouds of all faces on top of each
 # other, and you get one large cloud, the **aggregate posterior**
 #
-# $$ q(z) = \frac1N \sum_{n=1}^N q(z \mid x_n). $$
+# $$ q(z) = \mathbb E_x\big[q(z \mid x)\big] \approx \frac1N \sum_{n=1}^N q(z \mid x_n). $$
+#
+# "All faces" means all that could come. The $N$ faces that we have stand in for them.
 #
 # This is where the decoder has learnt to decode. If $q(z)$ were the prior, samples would be as good
-# as reconstructions. A draw from it is easy: take a face, encode it, draw a code from its cloud.
+# as reconstructions from drawn codes. A draw from $q(z)$ is easy: take a face, encode it, draw a
+# code from its cloud.
 #
 # We compare $q(z)$ with the prior four times, each time more sharply. **First** we look at the
 # numbers of the code one by one.
@@ -763,18 +800,16 @@ plots.show(
 # %%
 seed_everything(0)
 train_mean, train_log_var = encode_all(vae, train_set.floats)
-z_train = vae.reparameterize(
-    train_mean, train_log_var
-)  # draws from the aggregate posterior
+# One code from the cloud of each face: draws from the aggregate posterior.
+z_train = vae.reparameterize(train_mean, train_log_var)
 valid_mean, valid_log_var = encode_all(vae, valid_set.floats)
 z_valid = vae.reparameterize(valid_mean, valid_log_var)
 z_test = vae.reparameterize(test_mean, test_log_var)
 d = vae.latent_dim
 
 widths = z_train.std(0)
-shown = widths.argsort()[
-    torch.linspace(0, d - 1, 8).long()
-]  # from the narrowest to the widest
+# Eight units, from the narrowest to the widest.
+shown = widths.argsort()[torch.linspace(0, d - 1, 8).long()]
 bell = torch.linspace(-6, 6, 200)
 figure, axes = plt.subplots(2, 4, figsize=(10.6, 4.4), sharex=True, sharey=True)
 for ax, unit in zip(axes.flat, shown.tolist()):
@@ -792,7 +827,7 @@ figure.suptitle("Eight units of the code, all training faces (line: the prior)")
 plots.show(
     figure,
     alt="Eight histograms of single numbers of the code, each with the bell curve of the prior. The histograms are "
-    "roughly bell-shaped, but several are wider than the prior or shifted to one side.",
+    "mostly bell-shaped, but wider than the prior, and several are shifted to one side.",
 )
 active = int(evaluate.active_units(train_mean).sum())
 print(f"{active} of {d} units are active")
@@ -802,19 +837,23 @@ print(
 )
 print(f"widths from {widths.min():.2f} to {widths.max():.2f}; the prior has 0 and 1")
 assert active > 0.8 * d, "with so much to say, no unit can be idle"
+assert widths.median() > 1, "most units should be wider than the prior"
 
 # %% [markdown]
-# All units, or nearly all, are active. No wonder at this rate. One by one they look like bell
-# curves. Some are too wide or sit off the centre, but a value that the prior draws is a value that
-# faces have, too. Judged by these pictures, things do not look too bad.
+# All units, or nearly all, are active. No wonder at this rate. One by one, most of them look like
+# bell curves. They are too wide, and some sit off the centre or have two humps. But a value that
+# the prior draws is almost always a value that faces have, too. Judged by these pictures, things do
+# not look too bad.
 #
 # ### Your turn 2 · The width of the large cloud
 #
-# The encoder gives `mean` and `log_var` of every small cloud, both (N, latent_dim). Compute the
-# **variance of each unit in the aggregate posterior**, (latent_dim,), without drawing anything. The
-# large cloud is wide for two reasons: the centres of the small clouds differ, and each small cloud
-# has a width of its own. The two variances add up. Divide by N (not N − 1) in the variance of the
-# centres: `correction=0`.
+# The encoder gives `mean` and `log_var` of every small cloud, both (N, latent_dim). Write
+# `my_variance(mean, log_var)`. It returns the **variance of each unit in the aggregate posterior**,
+# (latent_dim,), without drawing anything. The large cloud is wide for two reasons: the centres of
+# the small clouds differ, and each small cloud has a width of its own. The variance of the centres
+# and the average variance of the small clouds add up. In the variance of the centres, divide by N
+# (not N − 1): `correction=0`. When you are done, compare `my_variance(train_mean, train_log_var)`
+# with `widths.square()`, which was measured on draws.
 
 
 # %% tags=["exercise"]
@@ -882,9 +921,10 @@ axes[2].scatter(noise @ wide, noise @ narrow, s=8, color="0.6", label="the prior
 axes[2].scatter(z_test @ wide, z_test @ narrow, s=8, color=BLUE, label="test faces")
 axes[2].set(
     title="Along the widest and the narrowest",
-    xlabel="widest direction",
-    ylabel="narrowest direction",
+    xlabel="along the widest direction",
+    ylabel="along the narrowest direction",
 )
+axes[2].set_aspect("equal", adjustable="datalim")  # so that round looks round
 axes[2].legend(loc="upper left")
 plots.show(
     figure,
@@ -896,6 +936,7 @@ plots.show(
 print(
     f"variance along the widest direction {eigenvalues[0]:.1f}, along the narrowest {eigenvalues[-1]:.3f}"
 )
+print(f"{(eigenvalues < 0.1).sum()} of {d} directions have a variance below 0.1")
 assert longer > 1.15, "codes of faces should be longer"
 assert eigenvalues[0] > 1.5 * prior_eigenvalues[0], (
     "some directions are wider than the prior"
@@ -910,10 +951,10 @@ assert eigenvalues[0] / eigenvalues[-1] > 5 * widths.max().square() / widths.min
 # The middle panel holds the answer. The variances of single units (light line) are all within a
 # small factor of each other. The eigenvalues (dark line) fall over orders of magnitude. Along its
 # axes the cloud looks harmless, but in other directions it is flat like a pancake. The right panel
-# shows two of these directions. The prior is round. The codes of faces fill a thin stroke of it.
-# Whatever lies above or below the stroke, the decoder has never seen. And a random code has dozens
-# of such narrow directions to fall off, all at once. To hit the pancake by chance in all of them is
-# hopeless.
+# shows two directions, the widest and the narrowest. The prior is round. The codes of faces are a
+# thin stroke through it. Whatever lies above or below the stroke, the decoder has never seen. And
+# there are many narrow directions. A random code would have to hit the pancake in all of them at
+# once, and that is hopeless.
 #
 # The histograms could not show this. They look along one axis at a time, and along the axes the
 # pancake casts a wide shadow.
@@ -933,16 +974,19 @@ assert eigenvalues[0] / eigenvalues[-1] > 5 * widths.max().square() / widths.min
 # $I(x; z)$ is called the **mutual information**: it tells how many nats a code says about *which*
 # face it belongs to. That part of the rate is money well spent. The second part buys nothing. It is
 # paid only because we insist on a prior that the codes do not follow (Hoffman and Johnson, 2016).
+# (Here again, $x$ is any face that could come. To say which of 5,000 *known* faces it is,
+# $\log 5{,}000 \approx 8.5$ nats would be enough.)
 #
-# How large is it? $q(z)$ is a mixture of 5,000 clouds in 64 dimensions, too much to integrate. But
-# there is a way around. Take **any** density $r(z)$ that we can compute, fitted to the codes. Then
+# How large is the second part? $q(z)$ mixes the clouds of all faces, in 64 dimensions. That is too
+# much to integrate. But there is a way around. Take **any** density $r(z)$ that we can compute.
+# Then
 #
 # $$ D_{KL}(q \,\|\, p) = \mathbb E_{q}\Big[\log \frac{r(z)}{p(z)}\Big] + D_{KL}(q \,\|\, r) \;\ge\; \mathbb E_{q}\big[\log r(z) - \log p(z)\big], $$
 #
-# because a KL divergence is never negative. So: fit a density $r$ to the codes of *training* faces,
+# because a KL divergence is never negative. So fit a density $r$ to the codes of *training* faces,
 # take codes of *test* faces, and see how much more probable $r$ finds them than the prior does. The
-# average is a **lower bound** of the divergence, in nats. (Test faces, because a density could
-# learn its own training codes by heart.)
+# average estimates a **lower bound** of the divergence, in nats. The better $r$ fits, the tighter
+# the bound. (We take test faces, because a density could learn its own training codes by heart.)
 #
 # The simplest density with a pancake's shape is one Gaussian with a full covariance matrix.
 #
@@ -982,18 +1026,17 @@ assert wasted - error_bar > 0.1 * rate, "a good part of the rate should be waste
 assert wasted < rate, "it is a part of the rate"
 
 # %% [markdown]
-# More than a tenth, by far. And every nat is a factor of $e$. To a code of a real face, the fitted
+# More than a tenth. And every nat is a factor of $e$. To a typical code of a real face, the fitted
 # Gaussian gives a density that is larger than the prior's by $e$ to the power of this number. Seen
-# from the other side: a code drawn from the prior is a code of a face so rarely that you can wait
-# forever.
+# from the other side: a code drawn from the prior is hardly ever a code like those of faces. You
+# can wait forever for one.
 #
 # ### Why did training not prevent it?
 #
 # The rate contains this price, so training pushes against it. But the loss weighs nats against
 # nats. Bending the cloud into the shape of a ball costs the encoder and the decoder some precision,
-# and precision is dear: section 3 counted thousands of nats. With a longer training the waste
-# shrinks, slowly. With $\beta > 1$ it shrinks faster, at the price of more blur. It does not
-# vanish. Section 11 looks at a model that had both.
+# and precision is dear: section 3 counted thousands of nats. Two things push harder: a longer
+# training, and $\beta > 1$, at the price of more blur. Section 11 looks at a model that had both.
 #
 # So there are two ways out: force the codes into the shape of the prior, or **change the prior to
 # the shape of the codes**. The second one costs nothing but the fit of a density, after training.
@@ -1001,9 +1044,9 @@ assert wasted < rate, "it is a part of the rate"
 # ## 9 · A mixture of Gaussians on the codes
 #
 # One Gaussian already knows the pancake. But a Gaussian is one lump, the same on both sides. The
-# codes of faces might have several: say, people with hats over here, and bald people over there. A
-# **mixture of Gaussians** has $K$ lumps, each with a weight $w_k$, a mean $m_k$ and a covariance
-# matrix $C_k$:
+# codes of faces might have several: say, people with hats over here, and bald people over there.
+# (Did you see a histogram with two humps in section 7?) A **mixture of Gaussians** has $K$ lumps,
+# each with a weight $w_k$, a mean $m_k$ and a covariance matrix $C_k$:
 #
 # $$ r(z) = \sum_{k=1}^K w_k\, \mathcal N(z;\, m_k, C_k). $$
 #
@@ -1030,7 +1073,7 @@ for (name, line), (color, style) in zip(gains.items(), ((BLUE, "-"), (RED, "--")
     ax.plot(counts, line, color=color, linestyle=style, marker="o", label=name)
 ax.axvline(best, color="0.7", lw=1)
 ax.set(
-    title="How much better than the prior? (grey line: the best)",
+    title="How much better than the prior? (grey line: best K)",
     xlabel="Gaussians in the mixture, K",
     ylabel="log r(z) − log p(z) (nats per code)",
     xscale="log",
@@ -1059,20 +1102,22 @@ assert gains["training faces"][-1] == max(gains["training faces"]), "by heart lo
 # overfitting, in a model that is not even a network. Most of the gain comes from the first
 # Gaussian, that is, from the shape of the pancake. The lumps add some more.
 #
-# With the mixture in the place of the prior, a test face costs that many nats less on average. That
-# is the easiest improvement of an ELBO in the whole course, and neither encoder nor decoder has
-# changed.
+# With the mixture in the place of the prior, the rate of a test face falls by that many nats on
+# average, and so does the loss. Neither encoder nor decoder has changed.
 #
 # ### Your turn 3 · Drawing from a mixture
 #
 # scikit-learn can draw, but you should know how. For each code, first choose a lump, then draw from
-# its Gaussian. To draw from $\mathcal N(m, C)$ one needs a matrix $L$ with $L L^\top = C$ (the
-# **Cholesky factor**): then $m + L\varepsilon$ has the covariance $C$, if $\varepsilon$ is drawn
-# from $\mathcal N(0, I)$. For one dimension this is $m + \sigma\varepsilon$, as in lesson 07.
+# its Gaussian. Lesson 03 had the recipe for one Gaussian. Take a matrix $L$ with $L L^\top = C$,
+# the **Cholesky factor**. If $\varepsilon$ is drawn from $\mathcal N(0, I)$, then
+# $m + L\varepsilon$ has the mean $m$ and the covariance $C$. In one dimension this is
+# $m + \sigma\varepsilon$.
 #
 # Write `my_draw(chosen, noise, means, factors)`. The dice have already been thrown: `chosen` (N,)
-# holds the number of the lump for each code, `noise` (N, d) holds the ε. `means` (K, d) and
-# `factors` (K, d, d) belong to the K lumps. Return the N codes, (N, d).
+# holds the number of the lump for each code, from 0 to K − 1, and `noise` (N, d) holds the ε.
+# `means` (K, d) and `factors` (K, d, d), the matrices $L$, belong to the K lumps. Return the N
+# codes, (N, d). (`matrices @ columns` with the shapes (N, d, d) and (N, d, 1) makes N products at
+# once.)
 
 
 # %% tags=["exercise"]
@@ -1086,7 +1131,8 @@ checks.mixture_draw(my_draw)
 
 # %% tags=["solution"]
 def my_draw(chosen, noise, means, factors):
-    return means[chosen] + torch.einsum("nij,nj->ni", factors[chosen], noise)
+    # Every row of noise becomes a column (d, 1), and a row again.
+    return means[chosen] + (factors[chosen] @ noise.unsqueeze(-1)).squeeze(-1)
 
 
 # %% [markdown]
@@ -1122,9 +1168,10 @@ plots.show(
 # The same decoder, and suddenly there are people. They are as soft as the reconstructions, because
 # that is all this decoder can do.
 #
-# One suspicion must be cleared up. Are these new people, or copies from the training set? We look
-# for the training face with the **nearest code** for every sample. And we ask the same for test
-# faces, which surely are no copies.
+# Are these new people, or copies from the training set? For every sample, we look for the training
+# face with the **nearest code**. For comparison we ask the same for test faces, which surely are no
+# copies. And what distance would a real copy have? For that we draw a second code from the clouds
+# of some training faces.
 
 
 # %%
@@ -1135,6 +1182,8 @@ def nearest_training(z):
 
 sample_distance, which = nearest_training(drawn[f"mixture of {best}"])
 test_distance, _ = nearest_training(z_test)
+second_draws = vae.reparameterize(train_mean[:500], train_log_var[:500])
+copy_distance, _ = nearest_training(second_draws)
 plots.show(
     plots.image_rows(
         {
@@ -1149,15 +1198,20 @@ plots.show(
 )
 print("distance to the nearest training code, median")
 print(
-    f"samples of the mixture {sample_distance.median():.2f}, test faces {test_distance.median():.2f}"
+    f"samples of the mixture {sample_distance.median():.2f}, test faces {test_distance.median():.2f}, "
+    f"copies of training faces {copy_distance.median():.2f}"
 )
 assert sample_distance.median() > 0.8 * test_distance.median(), (
     "samples should be no copies"
 )
+assert copy_distance.median() < 0.6 * test_distance.median(), (
+    "copies should be clearly nearer"
+)
 
 # %% [markdown]
-# The samples keep about as much distance to the training faces as test faces do. So they are not
-# copies. They resemble their nearest neighbours in colour and outline, and differ in the rest.
+# The samples keep about as much distance to the training faces as test faces do, and copies would
+# be clearly nearer. So they are not copies. They resemble their nearest neighbours in colour and
+# outline, and differ in the rest.
 #
 # ## 10 · Measuring the pictures
 #
@@ -1165,18 +1219,18 @@ assert sample_distance.median() > 0.8 * test_distance.median(), (
 # one: the **Fréchet distance**. A classifier describes every picture by its features. Then the mean
 # and the covariance of these are compared between two crowds of pictures. Our classifier is
 # `face_judge`, which the course ships. It learnt to tell CelebA's 40 labels, from photographs only.
-# No VAE was trained with its help, and it has never seen a picture from a VAE. (If your faces are
-# portraits, it has never seen those either. It is a foreigner there, as the network behind the
-# usual score, which learnt from photos of animals and things, is with faces. It can still compare.)
+# No VAE was trained with its help, and it has never seen a picture from a VAE. (Nor has it seen
+# portraits. If yours are portraits, it can still compare, but what it looks at was learnt from
+# photographs.)
 #
 # All crowds have 500 pictures, and they are compared with 500 test faces. Two columns:
 #
 # - the distance **to the test faces**;
 # - the distance **to the reconstructions** of the test faces. This leaves the blur aside, and asks
-#   only for the codes: are the samples as good as this decoder can draw?
+#   only about the codes: are the samples as good as this decoder can draw?
 #
-# **Predict.** Five crowds: other real faces, reconstructions of other faces, and samples from the
-# prior, from one Gaussian and from the mixture. Sort them by each column.
+# **Predict.** There are five crowds: other real faces, reconstructions of these other faces, and
+# samples from the prior, from one Gaussian and from the mixture. Sort them by each column.
 
 # %%
 judge = load_pretrained("face_judge").to(device)
@@ -1190,7 +1244,7 @@ def features(images):
 
 crowds = {
     "other real faces": valid_set.floats.cpu(),
-    "their reconstructions": decode_all(vae, valid_mean),
+    "other faces, reconstructed": decode_all(vae, valid_mean),
     **{f"samples: {name}": images for name, images in reversed(pictures.items())},
 }
 to_real, to_rebuilt = features(test_images[:500]), features(rebuilt[:500])
@@ -1202,27 +1256,26 @@ distances = {
     for name, images in crowds.items()
 }
 print(
-    f"{'Fréchet distance of 500':28}{'to test faces':>15}{'to their reconstructions':>27}"
+    f"{'Fréchet distance of 500':28}{'to test faces':>15}{'to reconstructed test faces':>29}"
 )
 for name, (real, soft) in distances.items():
-    print(f"{name:28}{real:15.1f}{soft:27.1f}")
+    print(f"{name:28}{real:15.1f}{soft:29.1f}")
 
 figure, axes = plt.subplots(1, 2, figsize=(11.4, 3))
 colors = [GREEN, BLUE, ORANGE, ORANGE, RED]
-for ax, column, first in zip(
-    axes, (0, 1), (0, 1)
-):  # the second panel without the real faces
-    shown = dict(list(distances.items())[first:])
-    ax.barh(list(shown), [row[column] for row in shown.values()], color=colors[first:])
+for column, ax in enumerate(axes):
+    # The second panel leaves out the first row, the real faces: they have no blur.
+    shown = dict(list(distances.items())[column:])
+    ax.barh(list(shown), [row[column] for row in shown.values()], color=colors[column:])
     ax.bar_label(ax.containers[0], fmt=" {:.1f}", fontsize=9.5)
     ax.invert_yaxis()
     ax.margins(x=0.12)
     ax.set(xlabel="Fréchet distance (judge's features)")
-axes[0].set_title("To the test faces: blur and codes")
-axes[1].set_title("To their reconstructions: codes alone")
+axes[0].set_title("To test faces: blur and codes")
+axes[1].set_title("To reconstructions: codes alone")
 plots.show(
     figure,
-    alt="Two bar charts of Fréchet distances. To the test faces, other real faces are near, reconstructions and samples "
+    alt="Two bar charts of Fréchet distances. To the test faces, other real faces are near; reconstructions and samples "
     "from one Gaussian and from the mixture are similarly far, and samples from the prior are farthest. To the "
     "reconstructions, samples from the mixture are near, and those from the prior by far the farthest.",
 )
@@ -1236,26 +1289,25 @@ assert mixed[1] < 1.3 * single[1]
 # The left panel shows two troubles at once. The large step from real faces to reconstructions is
 # the **blur**. The step from there to the samples is that of the **codes**. With codes from the
 # mixture it is small: the samples are nearly as good as the reconstructions. With codes from the
-# prior it is large.
+# prior it is larger.
 #
 # The right panel leaves the blur aside. There the prior is far off, and the mixture is almost where
-# fresh reconstructions are. One Gaussian comes close to it. So most of the cure is the shape of the
-# pancake, and the lumps add the rest.
+# reconstructions of other faces are. One Gaussian comes close to it. So most of the cure is the
+# shape of the pancake, and the lumps add a little.
 #
-# So now we know why samples can be worse than reconstructions. A reconstruction decodes a code from
-# the aggregate posterior. A sample decodes a code from the prior. Where the two differ, the decoder
-# is asked for something that it has never learnt. It was worth measuring, because there are two
-# diseases, and they need different cures. The mixture cures bad codes. Against the blur it can do
-# nothing.
+# Now we know why samples can be worse than reconstructions. A reconstruction decodes a code that
+# belongs to a face. A sample decodes a code from the prior. Where the two differ, the decoder is
+# asked for something that it has never learnt. There are two diseases, and they need different
+# cures. The mixture cures bad codes. Against the blur it can do nothing.
 #
 # ## 11 · The model that the course ships
 #
-# Half a minute of training on small channels can only go so far. The course ships a larger model,
-# trained on photographs of CelebA's training split for much longer: `faces`, with 128 numbers per
-# code. It learnt with $\beta > 1$ for the sake of orderly codes. Its mixture is `face_codes`. Every
-# shipped model has a **card** that says where it comes from, how it was trained, what it may be
-# used for, and how good it is. Read the card before you use a model, here and elsewhere. These are
-# the cards of the two.
+# A small model can only get so far in half a minute. The course ships a larger model, trained on
+# photographs of CelebA's training split for much longer: `faces`, with 128 numbers per code. It
+# learnt with $\beta > 1$ for the sake of orderly codes. Its mixture is `face_codes`. Every shipped
+# model has a **card** that says where it comes from, how it was trained, what it may be used for,
+# and how good it is. Read the card before you use a model, here and elsewhere. These are the cards
+# of the two.
 
 # %%
 shipped = load_pretrained("faces").to(device)
@@ -1318,7 +1370,8 @@ assert spectrum[-1] / spectrum[0] > 5
 
 # %% [markdown]
 # The same disease, in a milder form. The cloud is still no ball, and there are still many nats
-# between it and the prior.
+# between it and the prior. (If your faces are portraits, the two models learnt from different
+# pictures, so this comparison is a rough one.)
 #
 # If you have CelebA, the next cell shows the shipped model on test photographs, and repeats the
 # table of section 10 for it. Otherwise it passes, and the cards have the numbers.
@@ -1355,13 +1408,13 @@ else:
 # %% [markdown]
 # ### Who lives in the model?
 #
-# A last question, which brings us back to the start. Does the model keep the rare rare, or make
-# them rarer? We could let the judge name the labels of 500 samples, and compare with the labels of
+# A last question, which brings us back to the start. Is what is rare in the photographs even rarer
+# in the samples? We let the judge name the labels of 500 samples, and compare with the labels of
 # all photographs of CelebA.
 #
-# A warning first. The judge has learnt from sharp photographs, and samples are soft. So we need a
-# **control**: we make the same 500 samples a little softer still, and ask again. These are the same
-# people. A judge that can be trusted here must give the same answers.
+# But can we trust its answers? The judge has learnt from sharp photographs, and samples are soft.
+# So we need a **control**: we make the same 500 samples a little softer still, and ask again. These
+# are the same people. A judge that can be trusted here must give the same answers.
 #
 # **Predict.** Which labels will change, if any, when nothing changes but the sharpness?
 
@@ -1396,9 +1449,9 @@ if photographs:
 figure, ax = plt.subplots(figsize=(8.5, 4.6))
 places, height = torch.arange(len(celeba_shares)), 0.8 / len(answers)
 for row, (name, answer) in enumerate(answers.items()):
-    widths = [100 * share for share in answer.values()]
+    percent = [100 * share for share in answer.values()]
     color = ("0.6", BLUE, SKY, ORANGE)[row]
-    ax.barh(places + (row - 1) * height, widths, 0.9 * height, color=color, label=name)
+    ax.barh(places + (row - 1) * height, percent, 0.9 * height, color=color, label=name)
 ax.set_yticks(places, list(celeba_shares))
 ax.invert_yaxis()
 ax.set(title="What the judge sees in the samples", xlabel="share (%)", xlim=(0, 100))
@@ -1414,9 +1467,14 @@ changes = {
     for name in celeba_shares
 }
 largest = max(changes, key=lambda name: abs(changes[name]))
-print(f"largest change by softness alone: {largest} {changes[largest]:+.0%}")
+print(
+    f"largest change by softness alone: {largest} {100 * changes[largest]:+.0f} percentage points"
+)
 assert abs(changes[largest]) > 0.1, "softness alone should change the judge's mind"
 assert changes["Heavy_Makeup"] < -0.05 and changes["Smiling"] < -0.05, "less of both"
+assert changes["Attractive"] < -0.05, "and of this"
+assert abs(changes["Young"]) < 0.1 and abs(changes["Male"]) < 0.1, "these should stay"
+assert answers["samples"]["Male"] < celeba_shares["Male"]
 assert answers["samples"]["Young"] > celeba_shares["Young"]
 assert answers["samples"]["Wearing_Hat"] < celeba_shares["Wearing_Hat"]
 if photographs:
@@ -1435,27 +1493,29 @@ if photographs:
     )
 
 # %% [markdown]
-# It would have made a fine headline: "AI's people: all young, hardly any make-up, never a hat". The
-# control spoils it. The same people, a little softer, and the judge sees far less make-up and fewer
-# smiles. So it judges the softness as much as the people, and the samples were soft to begin with.
+# It would have made a fine headline: "AI's people: all young, few men, never a hat". The control
+# spoils it. The same people, a little softer, and the judge finds far fewer of them attractive, and
+# sees far less make-up and fewer smiles. So it judges the softness as much as the people, and the
+# samples were soft to begin with. For some labels, such as Young, the answer stays the same. But
+# that does not prove it right: the wrinkles may have been gone before we made anything softer.
+#
 # From this figure nobody can tell how much comes from the bias of the data, how much from the blur,
 # and how much from a judge out of its depth. (If you have CelebA, there is one bar more, for
 # reconstructions of test photographs. It shows that most of the difference is there before any
 # sample is drawn.)
 #
-# Two things to take along. Blur is not neutral: it takes glasses and wrinkles from those who have
-# them, and leaves all others as they were. And a measurement without a control is only a story.
-# Lesson 10 judges edited faces, and it will compare them with plain reconstructions every time.
+# Two things to take along. Blur is not neutral: it can take away thin glasses or wrinkles, and who
+# has neither loses nothing. And a measurement without a control is only a story. Lesson 10 judges
+# edited faces, and it will compare them with plain reconstructions every time.
 #
 # ## Summary
 #
 # - **Look at the data first**: how often each label is true, which ones go together, who is in it,
 #   and who wrote the labels. CelebA's labels are opinions, and its people are not the world.
-# - With the best σ, the distortion is $\tfrac D2 \log e$ plus a constant. A face has so many
-#   numbers that the distortion outweighs the rate by far.
-# - Compared fairly, transposed convolution and enlarging first are equally good here. A loss that
-#   compares pixels removes the checkerboard. Two seeds and equal parameters kept us from declaring
-#   a winner.
+# - With the best σ, the distortion is $\tfrac D2 \log \text{MSE}$ plus a constant. A face has so
+#   many numbers that the distortion outweighs the rate by far.
+# - Compared fairly, transposed convolution and enlarging first are about equally good here. A loss
+#   that compares pixels removes the checkerboard. A second seed kept us from declaring a winner.
 # - The decoder learns on the **aggregate posterior** $q(z)$. Unit by unit it can look like the
 #   prior, and still be a pancake in other directions.
 # - **Rate = mutual information + $D_{KL}(q(z) \| p(z))$.** The second part pays for the wrong
