@@ -417,7 +417,7 @@ print(
 #
 # ### Your turn 1 · The size of the output
 #
-# Write the formula without looking up: `n` pixels along one side, then kernel size, stride and
+# Write the formula without looking it up: `n` pixels along one side, then kernel size, stride and
 # padding.
 
 
@@ -496,10 +496,10 @@ plots.show(
 )
 
 # %% [markdown]
-# With stride 1 the field grows by the same amount per layer. With stride 2 it about doubles, and
-# passes the width of our images at the fourth layer. So an encoder with strides gets from strokes
-# to whole digits in few layers. The first ones see little more than edges, the last ones see
-# everything.
+# With stride 1 the field grows by two pixels per layer, to 9 pixels after four. With stride 2 it
+# about doubles each time. After four layers it is 31 pixels wide, wider than our images. So an
+# encoder with strides gets from strokes to whole digits in few layers. The first ones see little
+# more than edges, the last ones see large parts of a digit.
 
 # %% [markdown]
 # ## 4 · From a kernel to a layer
@@ -525,8 +525,9 @@ for name, parameter in layer.named_parameters():
 # ### Your turn 2 · A whole layer
 #
 # Write a convolutional layer: `image` has the shape (C, H, W), `weight` (D, C, k, k) and `bias`
-# (D,). There is no padding. The output has the shape (D, H′, W′). You may use `convolve` or
-# `convolve_with` from above, or write the loops anew, but not PyTorch's `conv2d`.
+# (D,). `stride` is the step of the window, and there is no padding. The output has the shape
+# (D, H′, W′). You may use `convolve` or `convolve_with` from above, or write the loops anew, but
+# not PyTorch's `conv2d`.
 
 
 # %% tags=["exercise"]
@@ -583,12 +584,19 @@ as_convolution = count_parameters(nn.Conv2d(1, 16, kernel_size=4, stride=2, padd
 as_dense = count_parameters(nn.Linear(28 * 28, 16 * 14 * 14))
 print(f"convolutional layer: {as_convolution:,} parameters")
 print(f"dense layer:         {as_dense:,} parameters")
-assert as_dense > 5000 * as_convolution, "weight sharing should save a factor of thousands"
+assert as_dense > 5000 * as_convolution, (
+    "small windows and shared weights should save a factor of thousands"
+)
 
 # %% [markdown]
-# The saving is a factor of thousands. It is not for free: the convolution can only look at its
-# window, and must treat all places alike. For images, that is a good bet. For a list of numbers
-# without any order, such as a patient's blood values, it would be a bad one.
+# The saving is a factor of thousands, and it has two sources. Each output number looks at
+# $4 \cdot 4 = 16$ pixels and not at 784: that saves a factor of 49. And all $14 \cdot 14 = 196$
+# places of a channel share one kernel: that saves another factor of 196. (Together they are 9,604.
+# The biases change it a little.)
+#
+# It is not for free: the convolution can only look at its window, and must treat all places alike.
+# For images, that is a good bet. For a list of numbers without any order, such as a patient's blood
+# values, it would be a bad one.
 
 # %% [markdown]
 # ## 5 · The way back: transposed convolution
@@ -675,8 +683,8 @@ for stride, padding, extra in [(1, 0, 0), (2, 0, 0), (2, 1, 0), (2, 1, 1), (3, 1
 # Now to `output_padding`. A convolution with $k = 3$, $s = 2$, $p = 1$ makes 14 pixels from 27,
 # and also from 28. If we want to go back from 14, where to? The formula without its last term
 # says 27. With `output_padding=1` it is 28. So `output_padding` answers the question that rounding
-# down left open. It cuts one row less from what the stamps made, at the bottom and at the right
-# only.
+# down left open. Of what the stamps made, it cuts off one row less at the bottom and one column
+# less at the right.
 #
 # Here is a calculator for both directions. Drag, and look for settings with which an image comes
 # back in its own size.
@@ -719,10 +727,15 @@ for n, size, stride, padding in sliders:
     assert smaller < 1 or 0 <= missing < stride, (
         "output_padding should be less than the stride"
     )
+    assert smaller < 1 or missing == (n + 2 * padding - size) % stride, (
+        "what is missing should be what rounding down threw away"
+    )
 
 # %% [markdown]
-# The missing pixels are always fewer than the stride. That is why PyTorch refuses an
-# `output_padding` that is not smaller than the stride (or the dilation, which we do not use).
+# An image comes back in its own size, without `output_padding`, if $n + 2p - k$ is a multiple of
+# the stride: then there was nothing to round down. Otherwise pixels are missing, but always fewer
+# than the stride. That is why PyTorch refuses an `output_padding` that is not smaller than the
+# stride (or the dilation, which we do not use).
 #
 # ### Your turn 4 · The size after a transposed convolution
 #
@@ -823,10 +836,10 @@ assert difference < 1e-4, "the slopes should be a transposed convolution"
 #
 # A real **deconvolution** exists. When the Hubble space telescope was launched in 1990, its mirror
 # had the wrong shape and its pictures were blurred. Such a blur is a convolution, with a kernel
-# that can be computed from the mirror's shape. So for three years, until astronauts brought
-# corrective optics, astronomers *solved* for the sharp pictures. Let us do both with a blurred
-# digit. With stride 1 and padding 1, image and output have the same size, so the matrix is square
-# (784 × 784). A square matrix may have an inverse, and this one does.
+# that can be computed from the mirror's shape. So for more than three years, until astronauts
+# brought corrective optics, astronomers *solved* for the sharp pictures. Let us do both with a
+# blurred digit. With stride 1 and padding 1, image and output have the same size, so the matrix is
+# square (784 × 784). A square matrix may have an inverse, and this one does.
 #
 # **Predict.** What will the transposed convolution make of the blurred digit?
 
@@ -853,7 +866,7 @@ for ax, (title, picture) in zip(axes, results.items(), strict=True):
 plots.show(
     figure,
     alt="Five pictures: a digit; the digit blurred; the transposed convolution of that, blurred even more; the solution of the "
-    "linear system, as sharp as the original; and the solution from rounded grey levels, in which noise covers everything.",
+    "linear system, as sharp as the original; and the solution from rounded grey levels, most of it covered by a noise of black and white pixels in turn.",
 )
 
 _, loss_blurred, loss_transposed, loss_solved, loss_rounded = (
@@ -867,13 +880,15 @@ assert loss_solved < 1e-6, "solving should bring the digit back"
 assert loss_rounded > 10 * loss_blurred, "solving should be sensitive to rounding"
 
 # %% [markdown]
-# The transposed convolution blurs a second time. Solving the equations brings the digit back, as
-# good as new. But look at the last picture. We rounded the blurred picture to 256 grey levels, as
-# most picture files do. No eye can see that. Yet the solution drowns in noise, because undoing a
-# blur means to enlarge what the blur made small, errors included. (A blur all but wipes out
-# patterns that change from pixel to pixel. That is why the noise looks like one.) So real
-# deconvolution is delicate, and needs additional knowledge of what images look like. (Lesson 05
-# learns such knowledge from examples.)
+# The transposed convolution blurs a second time: each of its stamps spreads one pixel over the
+# neighbours. Solving the equations brings the digit back, as good as new.
+#
+# But look at the last picture. We rounded the blurred picture to 256 grey levels, as most picture
+# files do. No eye can see that. Yet the solution drowns in noise, because undoing a blur means to
+# enlarge what the blur made small, errors included. (A blur all but wipes out patterns that change
+# from pixel to pixel. That is why the noise looks like one.) So real deconvolution is delicate, and
+# needs additional knowledge of what images look like. (Lesson 05 learns such knowledge from
+# examples.)
 #
 # So say "transposed convolution". It is a layer that makes images larger, with weights to be
 # learnt. That is all a decoder wants.
@@ -911,6 +926,8 @@ plots.show(
     alt="Outputs for a flat input. Kernel 3 with stride 2 gives a regular checkerboard. Kernel 4 of ones is flat. Kernel 4 with random weights gives "
     "a checkerboard again. Enlarging first and then convolving with the same random kernel is flat.",
 )
+for name in ("kernel 4, of ones", "enlarge, then convolve\n(kernel 4, random)"):
+    assert outputs[name].std() < 1e-4, "these two should stay flat"
 
 # %% [markdown]
 # - **Kernel 3.** Pixels get one, two or four stamps, in turn. A flat input becomes a
@@ -1113,9 +1130,9 @@ class ConvAutoencoder(nn.Module):
 
 
 # %% [markdown]
-# (The `.float()` is for machines with instructions for **bfloat16**, numbers of half the length:
-# there, `fit` computes convolutional models in them, since half the data has to be moved, but the
-# last step should not be rounded so coarsely. This is called mixed precision.)
+# (Why `.float()`? Some machines have instructions for **bfloat16**, numbers of half the length.
+# There, `fit` computes convolutional models in bfloat16, because only half as much data has to be
+# moved. The last step should not be rounded so coarsely. This is called mixed precision.)
 #
 # ### Start dark
 #
@@ -1211,6 +1228,8 @@ assert abs(sizes["convolutional"] / sizes["dense"] - 1) < 0.05, "about equal par
 assert errors["convolutional"] < 0.75 * errors["dense"], "clearly better at equal size"
 assert sizes["dense, as in lesson 03"] > 5 * sizes["convolutional"], "many more parameters"
 assert errors["convolutional"] < 0.75 * errors["dense, as in lesson 03"], "and still worse"
+last = {name: history.train["loss"][-1] for name, history in histories.items()}
+assert last["dense, as in lesson 03"] > 1.5 * last["convolutional"], "in training, too"
 assert errors["dense, ten times as long"] < errors["dense"], "training longer should help"
 assert errors["convolutional"] < 0.85 * errors["dense, ten times as long"], (
     "better, even if the dense one may train longer"
@@ -1250,14 +1269,16 @@ plots.show(
 # The table is clear. With about as many parameters and as many steps, the convolutional network
 # makes much smaller errors on digits that it has never seen. It spends its parameters better: in
 # the dense network nearly every weight belongs to a single pixel, and what it learns there helps
-# nowhere else. The larger network of lesson 03 does not make up for that, either: it would need
-# more steps to put its many parameters to use. Ten times as many epochs help the small dense one,
-# and do not bring it there.
+# nowhere else. The larger network of lesson 03 does not make up for that, either. It did not learn
+# its training digits by heart: on them, its error is large, too. As in lesson 03, it is the search
+# for good weights that falls short. Ten times as many epochs help the small dense one, and do not
+# bring it there.
 #
-# The figure shows the same over time. Where dense steps are much quicker, as on a CPU, the dense
-# network is ahead at first. Then it levels off. (Why do the two curves of the small network differ
-# from the start? `fit` raises the learning rate during the first tenth of a training and lowers it
-# afterwards. In a training that is ten times as long, the rise takes ten times as long, too.)
+# The figure shows the same over time. Where dense steps are much quicker, as on a CPU, the small
+# dense network is ahead at first. Then it levels off. (Why do the two curves of the small network
+# differ from the start? `fit` raises the learning rate during the first tenth of a training and
+# lowers it afterwards. In a training that is ten times as long, the rise takes ten times as long,
+# too.)
 #
 # Convolutions have a price. Each weight is used at many places, so there is more to multiply.
 # Parameters cost memory, multiplications cost time. We can count both:
@@ -1279,9 +1300,20 @@ for name in ("dense", "convolutional"):
 ratio = multiplications(models["convolutional"]) / multiplications(models["dense"])
 assert ratio > 5, "a convolution should use each weight many times"
 
+conv_model = models["convolutional"]
+its_dense = [layer for layer in conv_model.modules() if isinstance(layer, nn.Linear)]
+held = sum(count_parameters(layer) for layer in its_dense) / sizes["convolutional"]
+done = sum(layer.weight.numel() for layer in its_dense) / multiplications(conv_model)
+print(
+    f"the two dense layers of the convolutional network have {held:.0%} of its parameters "
+    f"and {done:.0%} of its multiplications"
+)
+assert held > 0.7 and done < 0.1, "few weights, the kernels', should do most of the work"
+
 # %% [markdown]
-# The dense network uses each weight once per image. The convolutional network uses it many times
-# over.
+# The dense network uses each weight once per image. So do the two dense layers of the convolutional
+# network, before and after the code, and they hold most of its parameters. But each of its kernels
+# is used at 49 or at 196 places. These make nearly all of the multiplications.
 #
 # What do the errors look like?
 
@@ -1411,8 +1443,9 @@ assert moved_errors["convolutional"][2] == min(row[2] for row in moved_errors.va
 # ## What to read
 #
 # - V. Dumoulin, F. Visin, [A guide to convolution arithmetic for deep
-#   learning](https://arxiv.org/abs/1603.07285) (2016): every combination of stride and padding,
-#   with animated pictures. Keep it at hand.
+#   learning](https://arxiv.org/abs/1603.07285) (2016): every combination of stride and padding, in
+#   pictures that are [animated on GitHub](https://github.com/vdumoulin/conv_arithmetic). Keep it at
+#   hand.
 # - A. Odena, V. Dumoulin, C. Olah, [Deconvolution and checkerboard
 #   artifacts](https://distill.pub/2016/deconv-checkerboard/) (2016): interactive, and the origin
 #   of section 7.

@@ -1145,7 +1145,7 @@ def xray_loss(model, images, labels):
 
 seed_everything(0)
 xray_denoiser = UNet()
-epochs = max(1, round(280 * 32 / len(xray_train)))  # about 280 steps
+epochs = max(1, round(440 * 32 / len(xray_train)))  # about 440 steps
 record = fit(xray_denoiser, xray_train, xray_loss, epochs=epochs, batch_size=32, lr=6e-3)
 
 # %% [markdown]
