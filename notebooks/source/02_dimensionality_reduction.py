@@ -180,7 +180,8 @@ def draw_line(degrees):
         angles, kept, color=plots.COLORS[1], label="kept: variance along the line"
     )
     curve_ax.plot(
-        *(angles, lost),
+        angles,
+        lost,
         color=plots.COLORS[4],
         linestyle="--",
         label="lost: mean squared distance",
@@ -206,7 +207,9 @@ plots.show(
     "line. Right: against the angle of the line, the variance kept and the error lost, mirror images of each other, "
     "and their constant sum.",
 )
-print(f"the best angle is {best}°; that line keeps {kept.max() / (kept + lost).max():.0%}")
+print(
+    f"the best angle is {best}°; that line keeps {kept.max() / (kept + lost).max():.0%} of the variance"
+)
 assert np.ptp(kept + lost) < 1e-3 * kept.max(), "kept and lost should add up to a constant"
 assert lost.argmin() == kept.argmax(), "the best line keeps most and loses least"
 assert 0.8 < kept.max() / (kept + lost).max() < 0.99, "one number should tell most of both"
@@ -239,8 +242,8 @@ assert 0.8 < kept.max() / (kept + lost).max() < 0.99, "one number should tell mo
 # $$ \bar X = U S V^\top $$
 #
 # The rows of $V^\top$ are directions $v_1, v_2, \dots$ of length 1, each at right angles to all
-# others. $S$ is diagonal, with numbers $s_1 \ge s_2 \ge \dots \ge 0$. The columns of $U$ have
-# length 1 and are at right angles as well.
+# others. $S$ is diagonal, with numbers $s_1 \ge s_2 \ge \dots \ge 0$, the **singular values**. The
+# columns of $U$ have length 1 and are at right angles as well.
 #
 # The claim is: $v_1$ is the best direction, and $s_1^2/N$ is the variance that it keeps. The proof
 # is short. Take any direction $v$ of length 1. The numbers that we would keep are $\bar X v$. Their
@@ -248,7 +251,8 @@ assert 0.8 < kept.max() / (kept + lost).max() < 0.99, "one number should tell mo
 #
 # $$ \frac1N \|\bar X v\|^2 = \frac1N \|U S V^\top v\|^2 = \sum_j \frac{s_j^2}{N} \,(v_j^\top v)^2 . $$
 #
-# The factors $(v_j^\top v)^2$ are not negative and add up to 1. So this is a weighted average of
+# ($U$ drops out: with such columns it changes no length.) The factors $(v_j^\top v)^2$ are not
+# negative and add up to 1, the squared length of $v$. So this is a weighted average of
 # the numbers $s_j^2/N$. An average is largest when all the weight is on the largest number. That
 # means $v = v_1$. For the second component, ask the same question among the directions at right
 # angles to $v_1$. Now $v_2$ wins. And so on.
@@ -306,10 +310,15 @@ plots.show(
     "first looks like a ring around a vertical bar; later ones have more and finer patches.",
 )
 
+answers = (X_test - mean) @ components[0]  # where each test digit lies along component 1
+by_kind = [answers[test_set.labels == d].mean().item() for d in range(10)]
+print("mean along component 1, digits 0 to 9:", [round(a, 1) for a in by_kind])
+assert {np.argmin(by_kind), np.argmax(by_kind)} == {0, 1}, "zeros against ones"
+
 # %% [markdown]
 # Each picture is a question about a digit. Number 1 asks: are you more like a ring or more like an
-# upright stroke? A zero answers strongly one way, a one the other way. The later components ask
-# about finer and finer details.
+# upright stroke? The printed line has the mean answers of the test digits: zeros answer strongly
+# one way, ones the other way. The later components ask about finer and finer details.
 #
 # In 1991 Matthew Turk and Alex Pentland did the same with photographs of faces. Their "eigenfaces"
 # were among the first programs that recognised people. Geneticists did it with the DNA of 3,000
@@ -518,8 +527,8 @@ for ax, (name, points) in zip(axes, maps.items()):
     ax.set(xlabel="first number", ylabel="second number")
 plots.show(
     figure,
-    alt="Three maps of the same 800 digits. On the PCA map the classes overlap in one cloud. On the two t-SNE maps each "
-    "class forms islands of its own, but the islands lie in other places and have other neighbours on each map.",
+    alt="Three maps of the same 800 digits. On the PCA map zeros and ones lie at two sides, and the other classes "
+    "overlap. On the two t-SNE maps most classes gather in islands, but the islands lie in other places on each map.",
 )
 
 
@@ -546,15 +555,15 @@ assert agreement < 0.9, "distances between islands should differ from run to run
 #
 # But compare the two runs. They show the same digits, with the same perplexity. Only the random
 # start differs. (scikit-learn starts from PCA unless told otherwise. Then runs agree, but because
-# they start alike, not because the distances are right.) The islands are in other places and have
-# other neighbours. If one could rely on the distances between islands, both runs would agree on
-# them, and their correlation would be close to 1.
+# they start alike, not because the distances are right.) The islands are in other places, and some
+# have other neighbours. If one could rely on the distances between islands, both runs would agree
+# on them, and their correlation would be close to 1. They agree only in part.
 #
 # So what does a map do to distances? Let us ask with a cloud whose truth we know. In 20 dimensions
 # we make three groups:
 #
 # - **A** and **B** are narrow and close together,
-# - **C** is **five times** as far away from A, and **four times** as wide.
+# - **C** is **five times** as far from A as B is, and **four times** as wide as A or B.
 #
 # **Predict.** How will t-SNE draw the distances and the widths?
 
@@ -609,9 +618,9 @@ plots.show(
 # %% [markdown]
 # Three islands of equal width. The groups are there, and that is right. But four times as wide has
 # become just as wide, and five times as far has become as far or even nearer, depending on the
-# perplexity. The two maps do not even agree on who lies in the middle. It had to be so. t-SNE asks
-# who the *nearest* points are. Group C is not near, and how far "not near" is does not matter to
-# it. And because every point looks for the same number of neighbours, a wide group is pulled
+# perplexity. The two maps do not even agree whether C lies between A and B. It had to be so. t-SNE
+# asks who the *nearest* points are. Group C is not near, and how far "not near" is does not matter
+# to it. And because every point looks for the same number of neighbours, a wide group is pulled
 # together until it is as dense as a narrow one.
 #
 # So read a t-SNE map like this:
@@ -644,7 +653,7 @@ assert not hasattr(TSNE, "transform") and not hasattr(TSNE, "inverse_transform")
 #
 # Here it is. It gets the mean digit as a fixed number for each pixel, as PCA does. We leave it
 # $k = 6$ numbers in the middle. (Look at the variances in section 3: after the sixth they drop, so
-# the sixth is easy to tell from the seventh.)
+# it is clear which six are the best.)
 
 
 # %%
@@ -749,10 +758,10 @@ assert abs(test_error / pca_error(X_test, k) - 1) < 0.01, "and have PCA's error"
 assert history.train["angle"][early] > 10, "the error should be good before the flat is"
 
 # %% [markdown]
-# The largest angle is tiny. Gradient descent found, in six of 784 dimensions, the very flat that
-# the formula gives. And on the training digits it cannot do better: no matrix of this shape can, as
-# PCA is the best flat. More linear layers would not help, either. A product of matrices is again a
-# matrix. **To beat PCA, a network needs curves.** That is lesson 03.
+# The largest angle is tiny. Of all flats of six dimensions, gradient descent found the one that the
+# formula gives. And on the training digits it cannot do better: no two matrices of these shapes
+# can, as PCA is the best flat. More linear layers would not help, either. A product of matrices is
+# again a matrix. **To beat PCA, a network needs curves.** That is lesson 03.
 #
 # Look at the order of events, too. When the error was within a few per cent of PCA's, the flat was
 # still far off. The sixth direction has only somewhat more variance than those that compete with
@@ -843,11 +852,12 @@ assert nearest_component(recovered).max() < 10, "PCA should find the components 
 # 3. Tremble: add a little noise of the same strength in all directions, $\sigma \varepsilon$, with
 #    $\varepsilon \sim \mathcal N(0, I)$.
 #
-# In one line: $x = \mu + W z + \sigma \varepsilon$. What is the distribution of $x$? Sums of normal
-# numbers are normal. The mean is $\mu$. The **covariance** of two numbers is the mean product of
-# their deviations from their means: positive if they rise together. A matrix holds it for all pairs
-# of pixels, with the variances on its diagonal. For $W z$ it is $W W^\top$. The two parts of the
-# story are independent, so their covariances add up:
+# In one line: $x = \mu + W z + \sigma \varepsilon$. What is the distribution of $x$? Sums of
+# independent normal numbers are normal. The mean is $\mu$. The **covariance** of two numbers is the
+# mean product of their deviations from their means: positive if they rise together. A matrix holds
+# it for all pairs of pixels, with the variances on its diagonal. For $z$ this matrix is $I$, so for
+# $W z$ it is $W I W^\top = W W^\top$. For the noise it is $\sigma^2 I$. The two parts of the story
+# are independent, so their covariances add up:
 #
 # $$ x \sim \mathcal N(\mu, C), \qquad C = W W^\top + \sigma^2 I . $$
 #
@@ -858,11 +868,11 @@ assert nearest_component(recovered).max() < 10, "PCA should find the components 
 #
 # $$ \sigma^2 = \frac{1}{D - k} \sum_{j > k} \lambda_j, \qquad W = V_k \,(\Lambda_k - \sigma^2 I)^{1/2}, $$
 #
-# where $\Lambda_k$ is the diagonal matrix of the first $k$ variances. (Any rotation of the code
-# would do as well: we just saw why.) Read it in words. The noise gets the *average variance of the
-# directions that were left out*. Each component gets its own variance $\lambda_j$, less the
-# $\sigma^2$ that the noise supplies in every direction anyway. The square root turns a variance
-# into a length.
+# where $\Lambda_k$ is the diagonal matrix of the first $k$ variances. (With any rotation $R$ of the
+# code, $W R$ would do as well: $W R (W R)^\top = W W^\top$, so $C$ is the same.) Read it in words.
+# The noise gets the *average variance of the directions that were left out*. Each component gets
+# its own variance $\lambda_j$, less the $\sigma^2$ that the noise supplies in every direction
+# anyway. The square root turns a variance into a length.
 #
 # First on the sheet of paper, with the ink in both halves and $k = 1$.
 
@@ -990,15 +1000,17 @@ plots.show(
     "strokes.",
 )
 noticed = (mirrored_scores < scores).double().mean().item()
+alone = log_likelihood(pixel_by_pixel, k).mean()  # each pixel from another digit
 print(
     f"mean log-likelihood: {scores.mean():.0f} nats as written, "
     f"{mirrored_scores.mean():.0f} nats mirrored, "
-    f"{log_likelihood(pixel_by_pixel, k).mean():.0f} nats with each pixel from another digit"
+    f"{alone:.0f} nats with each pixel from another digit"
 )
 print(f"{noticed:.0%} of the test digits are less likely when mirrored")
 ones_on_top = (test_set.labels[order[:10]] == 1).double().mean().item()
 assert ones_on_top > 0.6, "the likely digits should mostly be ones"
 assert noticed > 0.6 and scores.mean() > mirrored_scores.mean() + 20, "it should notice"
+assert alone < mirrored_scores.mean() - 100, "pixels alone should be the least likely"
 
 # %% [markdown]
 # The likely ones are nearly all ones: little ink, little that can surprise. The unlikely ones have
@@ -1013,10 +1025,10 @@ assert noticed > 0.6 and scores.mean() > mirrored_scores.mean() + 20, "it should
 #
 # $$ z \,|\, x \;\sim\; \mathcal N\big( M^{-1} W^\top (x - \mu),\; \sigma^2 M^{-1} \big), \qquad M = W^\top W + \sigma^2 I . $$
 #
-# So here **the encoder gives a distribution**: a best guess *and* how unsure it is. ($z\,|\,x$
-# reads "z, given x". Here the doubt, $\sigma^2 M^{-1}$, is the same for every picture.) (Hold on to
-# this thought. It will be back in lesson 07, at the heart of the VAE.) If we decode the best guess,
-# do we see the pictures of PCA again?
+# ($z\,|\,x$ reads "z, given x".) So here **the encoder gives a distribution**: a best guess *and*
+# how unsure it is. This doubt, $\sigma^2 M^{-1}$, is the same for every picture. Hold on to this
+# thought. It will be back in lesson 07, at the heart of the VAE. If we decode the best guess, do we
+# see the pictures of PCA again?
 
 # %%
 W, sigma2 = ppca(components, variances, k)
@@ -1142,15 +1154,15 @@ assert average < scrambled, "the mean digit is not far from everything"
 #
 # But digits they are not, or only by luck. The table says the same: on average, a drawn picture is
 # farther from its nearest training digit than the reconstruction of a new digit is. (Strictly, the
-# model draws the last row; the grain is its noise. We measure without it.) (Do not trust this ruler
+# model draws the last row; the grain is its noise. We measure without it.) Do not trust this ruler
 # too far. The mean digit, a smudge, does well on it, because it is in the middle of everything.
-# Judging samples is hard, and lesson 08 will take more care.)
+# Judging samples is hard, and lesson 08 will take more care.
 #
 # Why is it not enough? Every assumption of the story was a simple one: *a flat* for the pictures,
-# *a bell curve* for the codes, *the same noise* in every pixel. If a 1 and a 0 are possible, then
-# the model must accept the picture half-way between them, since a bell curve is never lower
-# half-way between two places than at both of them. Real digits are hardly like that. We suspect
-# that they lie on a thin, curved set with holes. Lesson 03 looks into it.
+# *a bell curve* for the codes, *the same noise* in every pixel. Take the picture half-way between a
+# 1 and a 0. There, a bell curve is at least as high as at the lower of the two. So if the model
+# finds the 1 and the 0 possible, it must accept the mixture, too. Real digits are hardly like that.
+# We suspect that they lie on a thin, curved set with holes. Lesson 03 looks into it.
 
 # %% [markdown]
 # ### Your turn 3 · Draw a digit
@@ -1159,7 +1171,7 @@ assert average < scrambled, "the mean digit is not far from everything"
 # $\sqrt{\lambda_j - \sigma^2}$, then go along component $j$. You get the random numbers, so that
 # your answer can be checked: `z` is (N, k) and `noise` is (N, D), both from $\mathcal N(0, I)$. You
 # also get `mean` (D,), the first k `components` (k, D), their `variances` (k,), and the noise's
-# variance `sigma2`. Return N draws, (N, D).
+# variance `sigma2`, a plain number, not a tensor. Return N draws, (N, D).
 
 
 # %% tags=["exercise"]
