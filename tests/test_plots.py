@@ -72,6 +72,19 @@ def test_the_manifold_has_the_first_number_to_the_right_and_the_second_upwards()
     assert plots.manifold(decode, 0, 2, 3, "m", ax=ax) is ax.figure and len(ax.images) == 1
 
 
+def test_rare_colours_are_kept():
+    # A picture with few dark spots, the whole colour bar in two of its columns, and every grey level beside it.
+    values = np.random.default_rng(0).normal(0.5, 0.04, (200, 256))
+    values[:, :2] = np.linspace(0, 1, 200)[:, None]
+    picture = (255 * plt.get_cmap("PuOr")(values)[..., :3]).round().astype(np.uint8)
+    picture[:, 128:] = np.arange(200)[:, None, None]
+    figure = plt.figure(figsize=(2.56, 2), dpi=100)
+    figure.figimage(picture)
+    shown = Image.open(io.BytesIO(plots.png_bytes(figure, dpi=100)))
+    assert shown.mode == "P"
+    assert np.abs(np.asarray(shown.convert("RGB")).astype(int) - picture).max() <= 4
+
+
 def test_pictures_are_png():
     assert base64.b64encode(plots.png_bytes(plt.figure())).startswith(b"iVBOR")
 

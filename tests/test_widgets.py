@@ -62,6 +62,11 @@ def test_the_explorer_redraws_when_a_slider_moves_or_a_class_is_clicked():
     assert np.array_equal(look(picture.value), look(draw(6.0, -5.0)))
 
 
+def test_a_class_without_codes_gets_no_button():
+    explorer = widgets.explore_codes(one_pixel, CODES, LABELS + 1, ("nobody", "a", "b"))
+    assert [button.description for button in parts(explorer, Button)] == ["a", "b"]
+
+
 def test_the_explorer_shows_colours_and_opens_no_figure():
     before = plt.get_fignums()
     red = torch.tensor([1.0, 0.0, 0.0])[None, :, None, None].expand(1, 3, 4, 4)

@@ -12,11 +12,13 @@ def direction(latents: Tensor, labels: Tensor, method: str = "mean", others: Ten
     - ``"mean"``: the mean code of those with it, minus the mean code of those without (Larsen et al., 2016,
       "Autoencoding beyond pixels", arXiv:1512.09300).
     - ``"balanced"``: the same difference within every combination of the other attributes, averaged over the
-      combinations, so that what usually comes along with the attribute cancels out.
+      combinations, so that what usually comes along with the attribute cancels out. The more faces of both kinds a
+      combination has, the more it counts.
     - ``"probe"``: the normal of the plane by which logistic regression separates the two groups.
 
-    All three are as long as it takes to bring the mean of one group as far as the mean of the other, measured
-    along the direction: a strength of 1 is the usual difference between the groups.
+    "mean" and "probe" are as long as the way from the mean of one group to the mean of the other, measured along the
+    direction: a strength of 1 is the usual difference between the groups. "balanced" is the usual difference between
+    faces that are alike in the other attributes.
 
     Args:
         latents: (N, latent_dim), codes, usually the encoder's means.
@@ -78,6 +80,8 @@ def _probe_normal(latents: Tensor, labels: Tensor) -> Tensor:
 def orthogonalize(d: Tensor, others: Tensor) -> Tensor:
     """Return what remains of a direction after its share along other directions is taken away.
 
+    The rest is shorter than ``d``, so the same effect usually needs a larger strength.
+
     Args:
         d: (latent_dim,).
         others: (B, latent_dim), linearly independent.
@@ -120,7 +124,7 @@ def leakage(judge: nn.Module, before: Tensor, after: Tensor) -> Tensor:
     """Return how much an edit changed every attribute, in the eyes of an independent classifier.
 
     Args:
-        judge: a classifier, such as :class:`vae_helpers.models.AttributeClassifier`.
+        judge: a classifier that returns logits (N, A), such as :class:`vae_helpers.models.AttributeClassifier`.
         before: (N, C, H, W), the plain reconstructions, so that blur counts on neither side.
         after: (N, C, H, W), the same faces edited.
 

@@ -72,7 +72,10 @@ def load_model(path: Path | str) -> nn.Module:
 
 
 def load_pretrained(name: str) -> nn.Module:
-    """Return a model that the course ships, such as ``"digits"``; its card lies beside it in ``data/pretrained``.
+    """Return a model that the course ships, on the CPU and in evaluation mode.
+
+    They are ``"digits"``, ``"digit_classifier"``, ``"faces"``, ``"face_codes"``, ``"face_judge"`` and ``"portraits"``;
+    the card of each lies beside it in ``data/pretrained``.
 
     Raises:
         ValueError: no model of this name is shipped.

@@ -19,7 +19,8 @@ def squared_error(reconstruction: Tensor, images: Tensor) -> Tensor:
         (N,), in squared grey levels per image.
 
     Raises:
-        ValueError: the shapes differ (PyTorch would quietly broadcast them), or the images are not in [0, 1].
+        ValueError: the shapes differ (PyTorch would quietly broadcast them), or the images are not in [0, 1]. The
+            second is checked on a CPU only, because a GPU would have to wait for the answer.
     """
     check_images(reconstruction, images)
     return (reconstruction - images).square().flatten(1).sum(1)
@@ -93,8 +94,8 @@ def reconstruction_nll(
         because a density can be more than 1.
 
     Raises:
-        ValueError: the shapes differ, the images (or the probabilities) are not in [0, 1], an unknown likelihood, or
-            sigma ≤ 0.
+        ValueError: the shapes differ, an unknown likelihood, or a number sigma ≤ 0. On a CPU also: the images (or the
+            probabilities) are not in [0, 1].
     """
     check_images(reconstruction, images)
     reconstruction = reconstruction.float()

@@ -1,4 +1,4 @@
-"""The course's models. Each is first written out in a lesson's own cells.
+"""The course's models. The autoencoders and VAEs are first written out in a lesson's own cells.
 
 A model keeps every argument that it was made with as an attribute of the same name, so that
 :func:`vae_helpers.checkpoints.save_model` can write them down.

@@ -1,4 +1,4 @@
-"""Figures of the course. Every function returns a Matplotlib Figure; :func:`show` puts it on the page."""
+"""Figures of the course. What draws a whole figure returns it; :func:`show` puts it on the page."""
 
 import io
 
@@ -69,7 +69,8 @@ def png_bytes(figure: Figure, dpi: int = 90) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     picture = Image.open(buffer).convert("RGB")
-    few_colors = picture.quantize(256, dither=Image.Dither.NONE)
+    # "Maximum coverage" keeps rare colours, such as the ends of a colour bar, which the usual "median cut" loses.
+    few_colors = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     error = np.subtract(few_colors.convert("RGB"), picture, dtype=np.float32)
     if np.square(error).mean() < 6:  # squared steps of 255, a peak signal-to-noise ratio of 40 dB
         picture = few_colors
@@ -110,7 +111,14 @@ def image_rows(rows: dict[str, Tensor], title: str, size: float = 0.8) -> Figure
 
 
 def history(record: History, title: str, unit: str, name: str = "loss") -> Figure:
-    """Draw one quantity of a training, on training and held-out images, against the epoch."""
+    """Draw one quantity of a training, on training and held-out images, against the epoch.
+
+    Args:
+        record: what :func:`vae_helpers.train.fit` returned.
+        title: of the figure.
+        unit: of the quantity, for the axis.
+        name: which of the quantities that the loss returned.
+    """
     figure, ax = plt.subplots()
     epochs = range(1, len(record.seconds) + 1)
     ax.plot(epochs, record.train[name], color=COLORS[1], label="training images")
@@ -139,6 +147,8 @@ def latent_map(codes: Tensor, labels: Tensor, label_names, title: str, ax: plt.A
     order = np.random.default_rng(0).permutation(len(codes))  # so that no class covers the others
     ax.scatter(*codes[order].T, c=colors[order], s=9, alpha=0.7, linewidths=0)
     for number, name in enumerate(label_names):
+        if not (labels == number).any():
+            continue
         x, y = np.median(codes[labels == number], axis=0)
         ax.text(
             x,
@@ -161,7 +171,7 @@ def manifold(decode, low: float, high: float, steps: int, title: str, ax: plt.Ax
     """Draw what a decoder makes of a square grid of two-dimensional codes, as one picture.
 
     Args:
-        decode: codes (N, 2) → images (N, C, H, W) in [0, 1].
+        decode: codes (N, 2), on the CPU → images (N, C, H, W) in [0, 1].
         low: smallest value of both code numbers; ``high`` is the largest.
         high: see ``low``.
         steps: grid points along each axis.

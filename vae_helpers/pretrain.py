@@ -20,7 +20,7 @@ from vae_helpers.device import pick_device, seed_everything
 
 _MNIST_TERMS = "the weights: MIT, as the course; MNIST (Yann LeCun and Corinna Cortes): CC BY-SA 3.0"
 _CELEBA_TERMS = (
-    "for non-commercial research and teaching only, as the data: CelebA (Liu et al., ICCV 2015, "
+    "for non-commercial research only, as the data: CelebA (Liu et al., ICCV 2015, "
     "https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html). No image of CelebA is part of the course."
 )
 

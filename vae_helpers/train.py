@@ -54,6 +54,8 @@ def fit(
 
     Interrupting (the stop button in Jupyter, Ctrl-C in a terminal) ends the training and keeps what was learnt.
 
+    Models with convolutions compute in bfloat16 where that is faster (:func:`mixed_precision`).
+
     Args:
         model: any module.
         data: an :class:`~vae_helpers.data.ImageSet`, or anything with its ``len``, ``to`` and ``batches``.
@@ -63,14 +65,18 @@ def fit(
         valid: held-out images, to be measured after each epoch.
         batch_size: images per step.
         lr: the highest learning rate.
-        seed: decides the order of the images.
+        seed: decides the order of the images. Starting weights, and noise that the model or the loss draws, follow
+            PyTorch's own seed (:func:`vae_helpers.device.seed_everything`).
         device: where to train; by default :func:`~vae_helpers.device.pick_device` chooses.
         checkpoint: a file that keeps the state of the training after every epoch. If it is there already, the
             training goes on from it, and ends with the same model as one that was never stopped.
 
+    Returns:
+        What happened in each epoch.
+
     Raises:
-        ValueError: there are no images, a number that must be positive is not, or the checkpoint is of another
-            training.
+        ValueError: there are no images, a number that must be positive is not, or the checkpoint is of a training
+            with other numbers than these.
         FloatingPointError: the loss became NaN or infinite. The model is put back to the end of the last epoch
             that went well.
     """
@@ -136,7 +142,10 @@ _BAR = "{desc}{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps, {elapsed}<
 
 @torch.no_grad()
 def measure(model: nn.Module, data, loss: Loss = reconstruction_loss, batch_size: int = 500) -> dict[str, float]:
-    """Return what ``loss`` returns, averaged over all images of ``data``, with the model in evaluation mode."""
+    """Return what ``loss`` returns, averaged over all images of ``data``: name → mean.
+
+    The model is put, and left, in evaluation mode. Arguments are those of :func:`fit`.
+    """
     model.eval()
     device = next(model.parameters()).device
     recorded = []
@@ -185,7 +194,7 @@ def _save(path: Path, model, optimizer, schedule, settings: dict, history: Histo
         "model": model.state_dict(),
         "optimizer": optimizer.state_dict(),
         "schedule": schedule.state_dict(),
-        "random": torch.get_rng_state(),
+        "random": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
         "settings": settings,
         "history": vars(history),
     }
@@ -202,7 +211,9 @@ def _resume(path: Path, model, optimizer, schedule, settings: dict) -> History:
     model.load_state_dict(state["model"])
     optimizer.load_state_dict(state["optimizer"])
     schedule.load_state_dict(state["schedule"])
-    torch.set_rng_state(state["random"])
+    cpu, *gpus = state["random"]
+    torch.set_rng_state(cpu)
+    torch.cuda.set_rng_state_all(gpus[: torch.cuda.device_count()])
     return History(**state["history"])
 
 
@@ -244,6 +255,7 @@ def _stop_if_not_finite(model: nn.Module, before: dict, recorded: list, epoch: i
     if not len(bad):
         return
     model.load_state_dict(before)
+    model.eval()
     first = int(bad[0])
     if epoch == 0 and first == 0:
         cause = "It was so in the very first step, so look for a log(0), an exp of something large, or a division by 0"

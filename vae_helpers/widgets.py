@@ -56,10 +56,13 @@ def explore_codes(
     """
     draw = code_painter(decode, codes, labels, label_names)
     lows, highs = codes.amin(0).tolist(), codes.amax(0).tolist()
-    middles = [codes[labels == number].median(0).values.tolist() for number in range(len(label_names))]
+    present = labels.unique().tolist()
+    middles = {label_names[number]: codes[labels == number].median(0).values.tolist() for number in present}
     sliders = [
         _slider(name, low, high, start)
-        for name, low, high, start in zip(("first", "second"), lows, highs, middles[0], strict=True)
+        for name, low, high, start in zip(
+            ("first", "second"), lows, highs, middles[label_names[present[0]]], strict=True
+        )
     ]
     picture = ipywidgets.Image(format="png")
 
@@ -74,7 +77,7 @@ def explore_codes(
         return jump
 
     buttons = []
-    for name, middle in zip(label_names, middles, strict=True):
+    for name, middle in middles.items():
         button = ipywidgets.Button(description=name, tooltip=f"go to the middle of {name}")
         button.layout.width = "auto"
         button.on_click(jump_to(middle))

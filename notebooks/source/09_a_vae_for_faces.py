@@ -45,11 +45,11 @@ BLACK, BLUE, ORANGE, GREEN, RED, PINK, SKY = plots.COLORS
 # %% [markdown]
 # ## 1 · Look at the data first
 #
-# `load_faces` opens **CelebA** if you have it: some 200,000 photographs of celebrities, each with
-# 40 labels, collected by Ziwei Liu and colleagues in 2015. It is the data set on which most people
-# train their first face model. It may be used for research and teaching, but not passed on, so it
-# cannot come with the course. If you do not have it, you get **portraits that the course draws**.
-# Everything in this lesson runs on either, and the text holds for both.
+# `load_faces` opens **CelebA** if you have it or can download it: some 200,000 photographs of
+# celebrities, each with 40 labels, collected by Ziwei Liu and colleagues in 2015. It is the data
+# set on which most people train their first face model. It is for non-commercial research only, and
+# may not be passed on, so it cannot come with the course. Without it, you get **portraits that the
+# course draws**. Everything in this lesson runs on either, and the text holds for both.
 #
 # We take 5,000 faces to learn from, enough for a training of half a minute.
 

@@ -1380,7 +1380,7 @@ assert interval(lighter["Big_Nose"])[1] < 0
 #   honest or attractive cannot be read from it. In the European Union, reading emotions from faces
 #   at work and at school is forbidden by the AI Act of 2024, apart from medical or safety reasons.
 # - **Those who never agreed.** The people in CelebA were not asked, either. The data are for
-#   research and teaching, and so is the model that ships with the course. It invents faces that
+#   non-commercial research, and so is the model that ships with the course. It invents faces that
 #   belong to nobody, and the pages that you see here show only such faces and drawings, unless you
 #   bring the photographs yourself.
 #
