@@ -1248,8 +1248,8 @@ assert actor["balanced"].mean() > 0.9, "a smile should keep the person"
 #   teeth shine between the lips. In the fourth they hardly do.) The VAE was the same, and so were
 #   the faces. All the difference is in how we subtracted.
 # - **But not completely.** Some opening is left, more than the ruler's error. The last line of the
-#   print-out says where it comes from: among the open mouths, those that smile are open *wider*. A
-#   label that only knows yes and no cannot see that, so balancing cannot remove it.
+#   print-out gives one reason: among the open mouths, those that smile are open *wider*. A label
+#   that only knows yes and no cannot see that, so balancing cannot remove it.
 # - **Against means or against probes?** Open mouths mostly smile in the biased set, so the mean
 #   difference of the open mouth contains a good deal of smile. To forbid all of it takes the smile
 #   away, too: this direction hardly gets anywhere. The probe only has to *read* an open mouth. In
