@@ -17,7 +17,7 @@ test: $(READY)  ## run all tests: package, lessons, and (where Chromium is insta
 lessons: $(READY)  ## run every lesson and write it as a web page to build/lessons
 	$(BIN)/python notebooks/build.py --html build/lessons
 
-notebooks: $(READY)  ## build the notebooks whose source changed
+notebooks: $(READY)  ## build the notebooks whose source, or a shipped model, changed
 	$(BIN)/python notebooks/build.py
 
 bench: $(READY)  ## print how fast training is, as ratios

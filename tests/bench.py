@@ -140,12 +140,12 @@ def by_usual_loop(model: nn.Module, data: PilDigits, batch_size: int, loss=squar
             losses.append(mean_loss.item())
 
 
-def by_the_lecture(model: nn.Module, data: PilDigits, batch_size: int, epochs: int = 20) -> None:
+def by_the_lecture(model: nn.Module, data: PilDigits, batch_size: int, epochs: int) -> None:
     """Train as the lecture does."""
     by_usual_loop(model, data, batch_size, lecture_loss, epochs, lr=5e-4)
 
 
-def by_the_course(model: nn.Module, data: ImageSet, batch_size: int, epochs: int = 6) -> None:
+def by_the_course(model: nn.Module, data: ImageSet, batch_size: int, epochs: int) -> None:
     """Train the lecture's model on the lecture's loss as the course does.
 
     One cycle of a higher learning rate and smaller batches need a third of the epochs.

@@ -394,7 +394,7 @@ def mirror(root, tmp_path_factory, monkeypatch):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("VAE_FACES_MIRROR", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setattr(celeba, "MD5", {n: hashlib.md5((folder / n).read_bytes()).hexdigest() for n in celeba.MD5})
-    monkeypatch.setattr(celeba, "_failed", {})
+    monkeypatch.setattr(data, "_failed", {})
     monkeypatch.delenv("VAE_OFFLINE")
     yield folder, asked
     server.shutdown()

@@ -51,7 +51,7 @@ def test_a_history_shows_both_curves_with_their_unit():
 
 def test_a_latent_map_puts_each_name_at_the_median_of_its_class():
     codes = torch.tensor([[0.0, 0.0], [2.0, 2.0], [4.0, 4.0], [10.0, -1.0]])
-    ax = plots.latent_map(codes, torch.tensor([0, 0, 0, 1]), ("a", "b"), "map").axes[0]
+    ax = plots.latent_map(codes, torch.tensor([0, 0, 0, 1]), ("a", "b", "nobody"), "map").axes[0]
     places = {text.get_text(): text.get_position() for text in ax.texts}
     assert places == {"a": (2, 2), "b": (10, -1)}
     assert len(ax.collections[0].get_offsets()) == 4

@@ -256,33 +256,20 @@ def _read_texts(folder: Path, files: list[str]) -> tuple[list[str], np.ndarray, 
     return columns.split(), (tables[0] + 1) // 2, tables[1][:, 0], tables[2][:, 0]
 
 
-_failed: dict[Path, str] = {}  # where CelebA could not be downloaded to, and why
-
-
-def fetch(folder: Path, retry: bool) -> None:
-    """Download what ``folder`` lacks of CelebA, with torchvision from Google Drive, else from a mirror.
-
-    Raises:
-        OSError: something is missing and cannot be downloaded, now or (unless ``retry``) earlier in this session.
-    """
+def missing_files(folder: Path) -> list[str]:
+    """Return which of CelebA's files are not in ``folder``; extracted images will do in place of the archive."""
     missing = [name for name in MD5 if not (folder / name).exists()]
     if _ARCHIVE in missing and (folder / _ARCHIVE).with_suffix("").is_dir():
         missing.remove(_ARCHIVE)
-    if not missing:
-        return
-    if os.environ.get("VAE_OFFLINE"):
-        raise OSError(f"there is no {folder.name}/{missing[0]} in the data folder, and VAE_OFFLINE forbids a download")
-    if folder in _failed and not retry:
-        raise OSError(_failed[folder])
-    try:
-        _download(folder, missing)
-    except OSError as error:
-        _failed[folder] = str(error)
-        raise
+    return missing
 
 
-def _download(folder: Path, missing: list[str]) -> None:
-    """Try each place in turn; raise OSError, which says why, if none of them has what is missing."""
+def download(folder: Path, missing: list[str]) -> None:
+    """Download files of CelebA, with torchvision from Google Drive, else from a mirror.
+
+    Raises:
+        OSError: none of these places has what is missing; the message says why.
+    """
     much = "1.4 GB" if _ARCHIVE in missing else f"no more than {', '.join(missing)}"
     print(f"Downloading CelebA ({much}; for non-commercial research only) to {folder}; VAE_OFFLINE=1 forbids it.")
     mirror = os.environ.get("VAE_FACES_MIRROR")

@@ -9,7 +9,7 @@ import tempfile
 import wave
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -173,7 +173,7 @@ def load_digits(split: str, source: str = "auto") -> ImageSet:
 def _mnist(split: str, retry: bool) -> ImageSet:
     raw = data_root() / "MNIST" / "raw"
     if not any((raw / name).exists() for file in _MNIST_MD5 for name in (file, file + ".gz")):
-        _fetch_mnist(raw, retry)
+        _download_once("MNIST/raw", raw, retry, lambda: _download_mnist(raw))
     official = "t10k" if split == "test" else "train"
     images = _read_idx(raw, f"{official}-images-idx3-ubyte")
     labels = _read_idx(raw, f"{official}-labels-idx1-ubyte")
@@ -207,22 +207,6 @@ def _read_idx(raw: Path, name: str) -> np.ndarray:
     dimensions = content[3]
     shape = np.frombuffer(content, ">u4", count=dimensions, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-
-
-_failed: dict[Path, str] = {}  # where MNIST could not be downloaded to, and why
-
-
-def _fetch_mnist(raw: Path, retry: bool) -> None:
-    """Download MNIST; where that has failed once, three splits need not fail three times, unless ``retry``."""
-    if os.environ.get("VAE_OFFLINE"):
-        raise OSError("there is no MNIST/raw in the data folder, and VAE_OFFLINE forbids a download")
-    if raw in _failed and not retry:
-        raise OSError(_failed[raw])
-    try:
-        _download_mnist(raw)
-    except OSError as error:
-        _failed[raw] = str(error)
-        raise
 
 
 def _download_mnist(raw: Path) -> None:
@@ -312,7 +296,8 @@ def _celeba(split: str, size: int, retry: bool) -> FaceSet:
     from vae_helpers import celeba
 
     folder = data_root() / "celeba"
-    celeba.fetch(folder, retry)
+    if missing := celeba.missing_files(folder):
+        _download_once(f"celeba/{missing[0]}", folder, retry, lambda: celeba.download(folder, missing))
     images, about = celeba.open_faces(folder, size)
     counts, skipped = about["counts"].tolist(), about["skipped"].tolist()
     if 0 in counts:
@@ -597,6 +582,22 @@ def _pneumonia(split: str) -> ImageSet:
         label_names=_CHESTS,
         source="PneumoniaMNIST",
     )
+
+
+_failed: dict[Path, str] = {}  # where something could not be downloaded to, and why
+
+
+def _download_once(what: str, folder: Path, retry: bool, download: Callable[[], None]) -> None:
+    """Call ``download``, unless it is forbidden; where it failed before, three splits need not fail three times."""
+    if os.environ.get("VAE_OFFLINE"):
+        raise OSError(f"there is no {what} in the data folder, and VAE_OFFLINE forbids a download")
+    if folder in _failed and not retry:
+        raise OSError(_failed[folder])
+    try:
+        download()
+    except OSError as error:
+        _failed[folder] = str(error)
+        raise
 
 
 def _check_request(split: str, source: str, sources: tuple[str, ...], what: str) -> None:

@@ -106,7 +106,8 @@ class VAE(nn.Module):
     """What all VAEs of the course have in common (lesson 07).
 
     The prior p(z) is N(0, I), and q(z|x) is a Gaussian with independent dimensions. A VAE adds two networks:
-    ``encoder``, from images to 2 · ``latent_dim`` numbers, and ``decoder``, from a code to the logits of the pixels.
+    ``encoder``, from images to 2 · ``latent_dim`` numbers, and ``decoder``, from a code to the logits of the pixels;
+    or its own ``encode`` and ``decode``.
     """
 
     image_shape: tuple[int, int, int]

@@ -56,14 +56,11 @@ def explore_codes(
     """
     draw = code_painter(decode, codes, labels, label_names)
     lows, highs = codes.amin(0).tolist(), codes.amax(0).tolist()
-    present = labels.unique().tolist()
-    middles = {label_names[number]: codes[labels == number].median(0).values.tolist() for number in present}
-    sliders = [
-        _slider(name, low, high, start)
-        for name, low, high, start in zip(
-            ("first", "second"), lows, highs, middles[label_names[present[0]]], strict=True
-        )
-    ]
+    middles = {
+        label_names[number]: codes[labels == number].median(0).values.tolist() for number in labels.unique().tolist()
+    }
+    start = next(iter(middles.values()))
+    sliders = [_slider(*slider) for slider in zip(("first", "second"), lows, highs, start, strict=True)]
     picture = ipywidgets.Image(format="png")
 
     def redraw(change=None) -> None:
