@@ -15,10 +15,10 @@ test: $(READY)  ## run all tests: package, lessons, and (where Chromium is insta
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pytest
 
 lessons: $(READY)  ## run every lesson and write it as a web page to build/lessons
-	$(BIN)/python notebooks/build.py --html build/lessons
+	$(BIN)/python notebooks/source/build_notebooks.py --html build/lessons
 
 notebooks: $(READY)  ## build the notebooks whose source, or a shipped model, changed
-	$(BIN)/python notebooks/build.py
+	$(BIN)/python notebooks/source/build_notebooks.py
 
 bench: $(READY)  ## print how fast training is, as ratios
 	$(BIN)/python tests/bench.py

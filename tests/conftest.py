@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "notebooks"))  # build.py is a script, not part of the package
+# Scripts for maintainers, not part of the package.
+sys.path[:0] = [str(ROOT / "notebooks" / "source"), str(ROOT / "data")]
 
 # What the caller named, for example `make test DATA=~/datasets`, before the line below hides it from the lessons.
 REAL_DATA = os.environ.get("VAE_DATA_ROOT")

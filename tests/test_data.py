@@ -57,7 +57,7 @@ def test_a_set_refuses_what_is_no_set_of_images():
 
 
 def test_the_embedded_digits_are_split_without_overlap_and_evenly():
-    sets = {split: load_digits(split, source="embedded") for split in data.SPLITS}
+    sets = {split: load_digits(split, source="embedded") for split in data.sources.SPLITS}
     assert {split: len(s) for split, s in sets.items()} == {"train": 3500, "valid": 500, "test": 1000}
     for s in sets.values():
         assert s.images.shape[1:] == (1, 28, 28)
@@ -74,8 +74,8 @@ def test_unknown_splits_and_sources_are_answered_with_the_known_ones():
 
 
 def test_the_source_is_announced_in_one_line_and_only_once(capsys):
-    data._announce.cache_clear()
-    for split in data.SPLITS:
+    data.sources.announce.cache_clear()
+    for split in data.sources.SPLITS:
         load_digits(split)
     said = capsys.readouterr().out
     assert said.count("\n") == 1
@@ -97,7 +97,7 @@ def tiny_mnist(monkeypatch):
     for part, count in (("train", 55_002), ("t10k", 4)):
         files[f"{part}-images-idx3-ubyte"] = idx_bytes(generator.integers(0, 256, (count, 2, 2), dtype=np.uint8))
         files[f"{part}-labels-idx1-ubyte"] = idx_bytes(generator.integers(0, 10, count, dtype=np.uint8))
-    monkeypatch.setattr(data, "_MNIST_MD5", {name: hashlib.md5(b).hexdigest() for name, b in files.items()})
+    monkeypatch.setattr(data.digits, "_MNIST_MD5", {name: hashlib.md5(b).hexdigest() for name, b in files.items()})
     return files
 
 
@@ -118,7 +118,7 @@ def write(root, files, packed=True):
 @pytest.mark.parametrize("packed", [True, False])
 def test_a_local_mnist_is_read_packed_or_not_and_split(root, tiny_mnist, packed):
     write(root, tiny_mnist, packed)
-    sets = {split: load_digits(split) for split in data.SPLITS}
+    sets = {split: load_digits(split) for split in data.sources.SPLITS}
     assert [len(s) for s in sets.values()] == [55_000, 2, 4]
     pixels = np.frombuffer(tiny_mnist["train-images-idx3-ubyte"], np.uint8, offset=16).reshape(-1, 1, 2, 2)
     assert np.array_equal(sets["train"].images, pixels[:55_000])
@@ -136,7 +136,7 @@ def test_a_damaged_mnist_is_one_sentence_and_the_next_source(root, tiny_mnist, c
         damaged.write_bytes(content)
         with pytest.raises(OSError, match="train-images-idx3-ubyte.gz is cut off or is not MNIST's; delete it"):
             load_digits("train", source="mnist")
-        data._announce.cache_clear()
+        data.sources.announce.cache_clear()
         capsys.readouterr()
         assert len(load_digits("train")) == 3500
         said = capsys.readouterr().out
@@ -183,7 +183,7 @@ def test_a_download_that_is_cut_off_leaves_nothing_behind(root, mirror, capsys):
         load_digits("test", source="mnist")
     assert list((root / "MNIST").iterdir()) == []
     capsys.readouterr()
-    data._announce.cache_clear()
+    data.sources.announce.cache_clear()
     assert len(load_digits("test")) == 1000 and len(load_digits("train")) == 3500
     said = capsys.readouterr().out
     assert "MNIST could not be downloaded" in said and "Downloading" not in said, "one failure is enough"
@@ -216,6 +216,6 @@ def test_a_torchvision_that_does_not_fit_torch_is_said_so(root, mirror, monkeypa
 
 
 def test_the_real_mnist(real_data):
-    sets = {split: load_digits(split, source="mnist") for split in data.SPLITS}
+    sets = {split: load_digits(split, source="mnist") for split in data.sources.SPLITS}
     assert [len(s) for s in sets.values()] == [55_000, 5_000, 10_000]
     assert all(s.labels.unique().tolist() == list(range(10)) for s in sets.values())

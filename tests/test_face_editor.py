@@ -14,7 +14,8 @@ from ipywidgets import HTML, Button, FileUpload, FloatSlider
 from ipywidgets import Image as Picture
 from PIL import Image
 
-from vae_helpers import models, widgets
+from vae_helpers import judges, widgets
+from vae_helpers.widgets.face_editor import _uploaded
 
 ATTRIBUTES = ("Smiling", "Wearing_Hat")
 
@@ -37,7 +38,7 @@ class ThreeGreys(torch.nn.Module):
 
 @pytest.fixture
 def editor():
-    codes = models.FaceCodes(latent_dim=3, components=1, attributes=ATTRIBUTES)
+    codes = judges.FaceCodes(latent_dim=3, components=1, attributes=ATTRIBUTES)
     codes.means[:] = 0.5
     codes.factors *= 0.05
     codes.directions[:] = torch.tensor([[0.2, 0, 0], [0, 0, -0.2]])
@@ -192,10 +193,10 @@ def test_both_forms_of_the_upload_field_are_read():
     content = b"content"
     version_7 = {"old.jpg": {"content": b"?"}, "me.jpg": {"metadata": {}, "content": content}}
     version_8 = ({"name": "me.jpg", "content": memoryview(content)},)
-    assert widgets._uploaded(version_7) == widgets._uploaded(version_8) == ("me.jpg", content)
+    assert _uploaded(version_7) == _uploaded(version_8) == ("me.jpg", content)
 
 
 def test_an_unknown_attribute_is_named():
-    codes = models.FaceCodes(latent_dim=3, components=1, attributes=ATTRIBUTES)
+    codes = judges.FaceCodes(latent_dim=3, components=1, attributes=ATTRIBUTES)
     with pytest.raises(ValueError, match="no attribute 'Happy'; choose one of: Smiling, Wearing_Hat"):
         widgets.face_editor(ThreeGreys(), codes, ["Happy"])

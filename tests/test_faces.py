@@ -17,8 +17,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from vae_helpers import celeba, data
-from vae_helpers.data import load_faces
+from vae_helpers import data
+from vae_helpers.data import celeba, load_faces
 
 COUNT = 12
 SPLIT = {f"{i + 1:06}.jpg": i % 3 for i in range(COUNT)}
@@ -67,7 +67,7 @@ def root(tmp_path, monkeypatch):
     (tmp_path / "data").mkdir()
     monkeypatch.setenv("VAE_DATA_ROOT", str(tmp_path / "data"))
     monkeypatch.setenv("VAE_CACHE", str(tmp_path / "cache"))
-    data._announce.cache_clear()
+    data.sources.announce.cache_clear()
     return tmp_path / "data"
 
 
@@ -80,7 +80,9 @@ def cache(root):
 def portraits(monkeypatch):
     """Replace the drawing of portraits, which has its own tests, by something quick; list what was asked for."""
     asked = []
-    monkeypatch.setattr(data, "render_portraits", lambda n, size, seed: asked.append((n, size, seed)) or "portraits")
+    monkeypatch.setattr(
+        data.faces, "render_portraits", lambda n, size, seed: asked.append((n, size, seed)) or "portraits"
+    )
     return asked
 
 
@@ -99,7 +101,7 @@ def forbid_decoding(monkeypatch):
 @pytest.mark.parametrize("form", ["zip", "folder"])
 def test_an_archive_or_a_folder_is_read_and_split(root, form):
     write(root, form=form)
-    for number, split in enumerate(data.SPLITS):
+    for number, split in enumerate(data.sources.SPLITS):
         faces = load_faces(split, size=32, source="celeba")
         rows = np.arange(number, COUNT, 3)
         assert greys(faces) == rows.tolist()
@@ -113,7 +115,7 @@ def test_an_archive_or_a_folder_is_read_and_split(root, form):
 def test_a_partial_archive_is_enough(root):
     some = [2, 4, 6, 10]
     write(root, {name: PHOTOGRAPHS[name] for name in np.array(list(SPLIT))[some]})
-    faces = {split: load_faces(split) for split in data.SPLITS}
+    faces = {split: load_faces(split) for split in data.sources.SPLITS}
     assert [greys(f) for f in faces.values()] == [[6], [4, 10], [2]]
     assert np.array_equal(faces["valid"].labels, LABELS[[4, 10]])
 
@@ -227,7 +229,7 @@ def test_a_missing_or_damaged_row_names_the_image(root, file, portraits, capsys)
         write(root, texts={**TEXTS, file: "\n".join(wrong)})
         with pytest.raises(OSError, match=f"{file} has {what} for the image 000010.jpg"):
             load_faces("train", source="celeba")
-        data._announce.cache_clear()
+        data.sources.announce.cache_clear()
         capsys.readouterr()
         assert load_faces("train") == "portraits"
         said = capsys.readouterr().out
@@ -258,7 +260,7 @@ def test_photographs_that_cannot_be_read_are_left_out_and_named(root, form, caps
     Image.new("RGB", (64, 64)).save(small, "JPEG")
     broken = {"000001.jpg": PHOTOGRAPHS["000001.jpg"][:800], "000005.jpg": b"<html>"}
     write(root, {**PHOTOGRAPHS, **broken}, form=form)
-    faces = {split: load_faces(split) for split in data.SPLITS}
+    faces = {split: load_faces(split) for split in data.sources.SPLITS}
     assert [greys(f) for f in faces.values()] == [[3, 6, 9], [1, 7, 10], [2, 5, 8, 11]]
     assert np.array_equal(faces["train"].labels, LABELS[[3, 6, 9]])
     assert faces["valid"].people.tolist() == [100, 103, 105]
@@ -266,7 +268,7 @@ def test_photographs_that_cannot_be_read_are_left_out_and_named(root, form, caps
     line = "CelebA, 10 photographs (and 2 that cannot be read and are left out: 000001.jpg and 000005.jpg)"
     assert said.count(line) == 1
     forbid_decoding(monkeypatch)
-    data._announce.cache_clear()
+    data.sources.announce.cache_clear()
     load_faces("train")
     assert line in capsys.readouterr().out, "a second open says so, too"
     monkeypatch.undo()
@@ -299,7 +301,7 @@ def test_an_archive_that_is_none_is_named_and_kept(root, portraits, capsys):
         archive.write_bytes(content)
         with pytest.raises(OSError, match=f"img_align_celeba.zip .*{what}.*; delete it"):
             load_faces("train", source="celeba")
-        data._announce.cache_clear()
+        data.sources.announce.cache_clear()
         capsys.readouterr()
         assert load_faces("train") == "portraits"
         said = capsys.readouterr().out
@@ -315,7 +317,7 @@ def test_an_archive_without_faces_or_without_a_split_is_refused(root):
     with pytest.raises(OSError, match="holds no image with a name like 000001.jpg"):
         load_faces("train", source="celeba")
     write(root, {"000001.jpg": PHOTOGRAPHS["000001.jpg"], "000002.jpg": PHOTOGRAPHS["000002.jpg"]})
-    for split in data.SPLITS:  # also for train: portraits and photographs are never mixed
+    for split in data.sources.SPLITS:  # also for train: portraits and photographs are never mixed
         with pytest.raises(OSError, match="holds no face of the test split"):
             load_faces(split, source="celeba")
     write(root, dict.fromkeys(PHOTOGRAPHS, b"no jpeg"))
@@ -352,7 +354,7 @@ def test_the_cache_lies_in_the_users_cache_folder_unless_named(tmp_path, monkeyp
 
 
 def test_portraits_stand_in_when_there_is_no_celeba(root, portraits, capsys):
-    for split in data.SPLITS:
+    for split in data.sources.SPLITS:
         assert load_faces(split, size=32) == "portraits"
     assert [(n, size) for n, size, _ in portraits] == [(6000, 32), (500, 32), (1000, 32)]
     assert len({seed for *_, seed in portraits}) == 3
@@ -394,7 +396,7 @@ def mirror(root, tmp_path_factory, monkeypatch):
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("VAE_FACES_MIRROR", f"http://127.0.0.1:{server.server_port}")
     monkeypatch.setattr(celeba, "MD5", {n: hashlib.md5((folder / n).read_bytes()).hexdigest() for n in celeba.MD5})
-    monkeypatch.setattr(data, "_failed", {})
+    monkeypatch.setattr(data.sources, "_failed", {})
     monkeypatch.delenv("VAE_OFFLINE")
     yield folder, asked
     server.shutdown()
@@ -455,7 +457,7 @@ def test_when_all_downloads_fail_it_is_said_once_and_nothing_stays(root, mirror,
         assert why in str(caught.value) and list((root / "celeba").iterdir()) == []
     asked = len(mirror[1])
     capsys.readouterr()
-    for split in data.SPLITS:
+    for split in data.sources.SPLITS:
         assert load_faces(split) == "portraits"
     assert len(mirror[1]) == asked, "a failed download is not tried again for every split"
     said = capsys.readouterr().out
@@ -480,7 +482,7 @@ def test_the_real_celeba(real_data, tmp_path, monkeypatch):
     if not (real_data / "celeba").is_dir():
         pytest.skip("no celeba in the folder of real data")
     monkeypatch.setenv("VAE_CACHE", str(tmp_path))
-    sets = {split: load_faces(split, 16, source="celeba") for split in data.SPLITS}
+    sets = {split: load_faces(split, 16, source="celeba") for split in data.sources.SPLITS}
     assert all(s.images.shape[1:] == (3, 16, 16) and len(s) > 1000 for s in sets.values())
     assert all(set(s.labels.unique().tolist()) == {0, 1} for s in sets.values())
     people = [set(s.people.tolist()) for s in sets.values()]

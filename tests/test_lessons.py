@@ -7,7 +7,7 @@ import shutil
 import nbformat
 import pytest
 
-import build
+import build_notebooks as build
 
 SOURCES = build.SOURCES
 NAMES = [source.stem for source in SOURCES]

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-import build
-from vae_helpers import data, losses, models, train
+import build_notebooks as build
+from vae_helpers import data, judges, losses, models, train
 
 
 def written_in_lesson(number, name):
@@ -109,7 +109,7 @@ def test_bad_shapes_are_refused_in_a_sentence():
 
 def test_face_codes_are_drawn_from_the_mixture():
     torch.manual_seed(0)
-    codes = models.FaceCodes(latent_dim=2, components=2, attributes=("Smiling",))
+    codes = judges.FaceCodes(latent_dim=2, components=2, attributes=("Smiling",))
     codes.weights.copy_(torch.tensor([0.25, 0.75]))
     codes.means.copy_(torch.tensor([[0.0, 0.0], [50.0, 0.0]]))
     codes.factors[1] = torch.tensor([[2.0, 0.0], [1.0, 1.0]])
@@ -121,7 +121,7 @@ def test_face_codes_are_drawn_from_the_mixture():
 
 
 def test_a_direction_is_found_by_its_name():
-    codes = models.FaceCodes(latent_dim=2, attributes=("Smiling", "Eyeglasses"))
+    codes = judges.FaceCodes(latent_dim=2, attributes=("Smiling", "Eyeglasses"))
     codes.directions.copy_(torch.eye(2))
     assert codes.direction("Eyeglasses").tolist() == [0, 1]
     with pytest.raises(ValueError, match="no attribute 'Smile'; choose one of: Smiling, Eyeglasses"):
@@ -131,7 +131,7 @@ def test_a_direction_is_found_by_its_name():
 def test_attribute_classifier_tells_a_drawn_attribute():
     torch.manual_seed(0)
     faces = data.render_portraits(400, size=32, seed=0)
-    model = models.AttributeClassifier(attributes=("Wearing_Hat",), channels=(8, 16, 16))
+    model = judges.AttributeClassifier(attributes=("Wearing_Hat",), channels=(8, 16, 16))
     hats = dataclasses.replace(
         faces, labels=faces.attribute("Wearing_Hat").long()[:, None], label_names=("Wearing_Hat",)
     )

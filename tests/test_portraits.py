@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from vae_helpers import casting, portraits
 from vae_helpers.data import FaceSet, render_portraits
+from vae_helpers.synthetic import casting, portraits
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from vae_helpers import checkpoints, data, models, pretrain
+import pretrain
+from vae_helpers import checkpoints, data, models
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from vae_helpers import data, synthesis
+from vae_helpers import data
 from vae_helpers.data import SoundSet, load_speech, load_xrays
+from vae_helpers.synthetic import chests, speech
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def speakers_are_held_out(sets):
 
 
 def test_embedded_speech_is_split_by_speaker_and_no_sound_is_in_two_splits():
-    sets = {split: load_speech(split) for split in data.SPLITS}
+    sets = {split: load_speech(split) for split in data.sources.SPLITS}
     assert {split: len(s) for split, s in sets.items()} == {"train": 300, "valid": 50, "test": 400}
     assert speakers_are_held_out(sets)
     for s in sets.values():
@@ -106,7 +107,7 @@ def recordings(root):
 
 def test_recordings_are_split_scaled_and_centred(recordings):
     (recordings / "notes.txt").write_text("no recording")
-    sets = {split: load_speech(split, source="fsdd") for split in data.SPLITS}
+    sets = {split: load_speech(split, source="fsdd") for split in data.sources.SPLITS}
     assert {split: len(s) for split, s in sets.items()} == {"train": 4, "valid": 4, "test": 30}
     assert speakers_are_held_out(sets)
     test = sets["test"]
@@ -142,7 +143,7 @@ def test_a_damaged_recording_is_one_sentence_and_the_next_source(recordings, con
     damaged.write_bytes(content)
     with pytest.raises(OSError, match=f"7_ada_6.wav {says}"):
         load_speech("valid", source="fsdd")
-    data._announce.cache_clear()
+    data.sources.announce.cache_clear()
     assert len(load_speech("valid")) == 50
     said = capsys.readouterr().out
     assert f"7_ada_6.wav {says}" in said and said.count("\n") == 1
@@ -161,7 +162,7 @@ def test_missing_recordings_are_one_sentence(recordings, root, capsys):
     recordings.rename(root / "elsewhere")
     with pytest.raises(OSError, match="there is no fsdd/recordings in the data folder"):
         load_speech("train", source="fsdd")
-    data._announce.cache_clear()
+    data.sources.announce.cache_clear()
     load_speech("valid")
     load_speech("valid")
     said = capsys.readouterr().out
@@ -172,7 +173,7 @@ def test_missing_recordings_are_one_sentence(recordings, root, capsys):
 
 
 def test_embedded_xrays_are_split_without_overlap_and_evenly():
-    sets = {split: load_xrays(split) for split in data.SPLITS}
+    sets = {split: load_xrays(split) for split in data.sources.SPLITS}
     assert {split: len(s) for split, s in sets.items()} == {"train": 1500, "valid": 250, "test": 400}
     for s in sets.values():
         assert s.images.shape[1:] == (1, 28, 28) and s.label_names == ("healthy", "pneumonia")
@@ -193,7 +194,7 @@ def xray_archive(size=28, **changes):
 
 def test_pneumoniamnist_is_read_and_split(root):
     (root / "pneumoniamnist.npz").write_bytes(xray_archive())
-    sets = {split: load_xrays(split) for split in data.SPLITS}
+    sets = {split: load_xrays(split) for split in data.sources.SPLITS}
     assert [len(s) for s in sets.values()] == [4, 5, 6]
     assert [s.images.unique().tolist() for s in sets.values()] == [[0], [10], [20]]
     assert sets["valid"].labels.tolist() == [0, 1, 0, 1, 0] and sets["valid"].source == "PneumoniaMNIST"
@@ -216,7 +217,7 @@ def test_a_wrong_archive_is_one_sentence_and_the_next_source(root, content, says
     path.write_bytes(content)
     with pytest.raises(OSError, match=f"pneumoniamnist.npz {says}"):
         load_xrays("valid", source="pneumoniamnist")
-    data._announce.cache_clear()
+    data.sources.announce.cache_clear()
     assert len(load_xrays("valid")) == 250
     said = capsys.readouterr().out
     assert says in said and said.count("\n") == 1
@@ -232,16 +233,16 @@ def test_a_missing_archive_is_said(root):
 
 
 def power_spectra(words, voices):
-    sounds = synthesis.speak(words, voices, 8000, 8000, seed=0)
-    assert torch.equal(sounds, synthesis.speak(words, voices, 8000, 8000, seed=0)), "the seed decides"
+    sounds = speech.speak(words, voices, 8000, 8000, seed=0)
+    assert torch.equal(sounds, speech.speak(words, voices, 8000, 8000, seed=0)), "the seed decides"
     return torch.fft.rfft(sounds).abs().square()  # one number per Hz
 
 
 def test_a_voice_has_its_pitch():
-    voices = list(synthesis.VOICES)
+    voices = list(speech.VOICES)
     spectra = power_spectra(["ah"] * len(voices), voices)
     for spectrum, voice in zip(spectra, voices, strict=True):
-        pitch = synthesis.VOICES[voice][0]
+        pitch = speech.VOICES[voice][0]
         low = spectrum[: int(1.4 * pitch)]  # the first harmonic, and not the second
         assert abs(int(low.argmax()) / pitch - 1) < 0.2, voice
 
@@ -257,21 +258,21 @@ def test_words_differ_as_their_phones_do():
 
 
 def test_phantoms_with_pneumonia_have_cloudy_lungs():
-    images, labels = synthesis.chest_phantoms(400, seed=5)
-    again, _ = synthesis.chest_phantoms(400, seed=5)
+    images, labels = chests.chest_phantoms(400, seed=5)
+    again, _ = chests.chest_phantoms(400, seed=5)
     assert torch.equal(images, again) and images.dtype == torch.uint8 and images.shape == (400, 1, 28, 28)
     middle = images[:, 0, 6:20, 5:23].float()
     healthy = middle[labels == 0].mean(0)
     lungs = middle[:, healthy <= healthy.flatten().kthvalue(60).values].mean(1)  # the darkest places of the chest
     assert lungs[labels == 1].mean() > lungs[labels == 0].mean() + 8
-    assert synthesis.chest_phantoms(2, seed=5, size=16)[0].shape == (2, 1, 16, 16)
+    assert chests.chest_phantoms(2, seed=5, size=16)[0].shape == (2, 1, 16, 16)
 
 
 # --- Real data --------------------------------------------------------------------------------------------------
 
 
 def test_the_real_recordings(real_data):
-    sets = {split: load_speech(split, source="fsdd") for split in data.SPLITS}
+    sets = {split: load_speech(split, source="fsdd") for split in data.sources.SPLITS}
     assert speakers_are_held_out(sets)
     assert len(sets["test"]) == 5 * 10 * len(sets["test"].speaker_names)
     for s in sets.values():
@@ -280,6 +281,6 @@ def test_the_real_recordings(real_data):
 
 
 def test_the_real_xrays(real_data):
-    sets = {split: load_xrays(split, source="pneumoniamnist") for split in data.SPLITS}
+    sets = {split: load_xrays(split, source="pneumoniamnist") for split in data.sources.SPLITS}
     assert [len(s) for s in sets.values()] == [4708, 524, 624]
     assert all(s.labels.unique().tolist() == [0, 1] for s in sets.values())

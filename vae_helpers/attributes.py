@@ -124,7 +124,7 @@ def leakage(judge: nn.Module, before: Tensor, after: Tensor) -> Tensor:
     """Return how much an edit changed every attribute, in the eyes of an independent classifier.
 
     Args:
-        judge: a classifier that returns logits (N, A), such as :class:`vae_helpers.models.AttributeClassifier`.
+        judge: a classifier that returns logits (N, A), such as :class:`vae_helpers.judges.AttributeClassifier`.
         before: (N, C, H, W), the plain reconstructions, so that blur counts on neither side.
         after: (N, C, H, W), the same faces edited.
 

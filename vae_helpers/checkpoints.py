@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from vae_helpers import models
+from vae_helpers import judges, models
 
 
 def save_model(model: nn.Module, path: Path | str, *, dtype: torch.dtype = torch.float32, **about) -> None:
@@ -22,10 +22,10 @@ def save_model(model: nn.Module, path: Path | str, *, dtype: torch.dtype = torch
         about: more to keep in the JSON file, such as ``data="MNIST"``.
 
     Raises:
-        ValueError: the class is not one of :mod:`vae_helpers.models`.
+        ValueError: the class is not one of :mod:`vae_helpers.models` or :mod:`vae_helpers.judges`.
     """
     kind = type(model).__name__
-    if getattr(models, kind, None) is not type(model):
+    if _class_named(kind) is not type(model):
         raise ValueError(
             f"save_model keeps models of vae_helpers.models, and {kind} is not one; "
             "for a class of your own use torch.save(model.state_dict(), path)."
@@ -58,7 +58,7 @@ def load_model(path: Path | str) -> nn.Module:
             raise FileNotFoundError(f"There is no file {file}; a saved model is two files, .safetensors and .json.")
     try:
         description = json.loads(about_path.read_text(encoding="utf-8"))
-        kind = getattr(models, description["class"])
+        kind = _class_named(description["class"])
         with torch.random.fork_rng(devices=[]):  # its first, random weights are thrown away
             model = kind(**description["arguments"])
         model.load_state_dict(load_file(weights_path))
@@ -92,6 +92,11 @@ def pretrained_folder() -> Path:
     package = Path(__file__).resolve().parent
     inside = package / "pretrained"
     return inside if inside.is_dir() else package.parent / "data" / "pretrained"
+
+
+def _class_named(kind: str) -> type[nn.Module] | None:
+    """Return the class of this name, of the models or of the judges; None if there is none."""
+    return getattr(models, kind, None) or getattr(judges, kind, None)
 
 
 def _paths(path: Path | str) -> tuple[Path, Path]:

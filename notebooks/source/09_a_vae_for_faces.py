@@ -31,7 +31,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from vae_helpers import checks, evaluate, losses, models, plots
+from vae_helpers import checks, evaluate, judges, losses, models, plots
 from vae_helpers.checkpoints import load_pretrained, pretrained_folder
 from vae_helpers.data import load_faces, render_portraits
 from vae_helpers.device import pick_device, seed_everything
@@ -1136,14 +1136,14 @@ def my_draw(chosen, noise, means, factors):
 
 
 # %% [markdown]
-# The package has a module that keeps such a mixture and draws from it, `models.FaceCodes`. We fill
+# The package has a module that keeps such a mixture and draws from it, `judges.FaceCodes`. We fill
 # it with what scikit-learn has found.
 
 
 # %%
 def as_face_codes(mixture):
     """A scikit-learn mixture as a torch module that draws codes."""
-    codes = models.FaceCodes(latent_dim=d, components=mixture.n_components)
+    codes = judges.FaceCodes(latent_dim=d, components=mixture.n_components)
     codes.weights.copy_(torch.from_numpy(mixture.weights_))
     codes.means.copy_(torch.from_numpy(mixture.means_))
     codes.factors.copy_(torch.linalg.cholesky(torch.from_numpy(mixture.covariances_)))

@@ -27,11 +27,12 @@ import itertools
 import matplotlib.pyplot as plt
 import torch
 
-from vae_helpers import casting, checks, losses, models, plots, portraits, widgets
+from vae_helpers import checks, losses, models, plots, widgets
 from vae_helpers.attributes import direction, leakage, orthogonalize
 from vae_helpers.checkpoints import load_pretrained
 from vae_helpers.data import FaceSet, load_faces
 from vae_helpers.device import pick_device, seed_everything
+from vae_helpers.synthetic import casting, portraits
 from vae_helpers.train import fit
 
 plots.use_course_style()

@@ -1,4 +1,4 @@
-"""Train the models that the course ships, for example: ``python -m vae_helpers.pretrain digits``.
+"""Train the models that the course ships, for example: ``python data/pretrain.py digits``.
 
 It needs the real data sets (see data/README.md). Stopped, the same command goes on where it was. Finished, it
 measures the model on test images and writes it, with its card, to ``data/pretrained``.
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
-from vae_helpers import attributes, checkpoints, data, evaluate, losses, models, train
+from vae_helpers import attributes, checkpoints, data, evaluate, judges, losses, models, train
 from vae_helpers.device import pick_device, seed_everything
 
 _MNIST_TERMS = "the weights: MIT, as the course; MNIST (Yann LeCun and Corinna Cortes): CC BY-SA 3.0"
@@ -100,7 +100,7 @@ def _measure_vae(
 
 def digit_classifier(checkpoint: Path, epochs: int = 8) -> None:
     """Train the classifier in whose features the scoreboard compares samples with real digits."""
-    model = models.DigitClassifier()
+    model = judges.DigitClassifier()
     train_set = data.load_digits("train", source="mnist")
     history = train.fit(model, train_set, _cross_entropy, epochs=epochs, checkpoint=checkpoint)
     with torch.no_grad():
@@ -120,11 +120,11 @@ def digit_classifier(checkpoint: Path, epochs: int = 8) -> None:
     )
 
 
-def _cross_entropy(model: models.DigitClassifier, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _cross_entropy(model: judges.DigitClassifier, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     return F.cross_entropy(model(images), labels, reduction="none")
 
 
-def _is_right(model: models.DigitClassifier, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+def _is_right(model: judges.DigitClassifier, images: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
     return {"loss": (model(images).argmax(1) == labels).float()}
 
 
@@ -226,7 +226,7 @@ def face_codes(checkpoint: Path, components: int = 10) -> None:
     means, log_vars = encode(train_set)
     z = model.reparameterize(means, log_vars)
     mixture = GaussianMixture(components, reg_covar=1e-3, random_state=0).fit(z.cpu().numpy())
-    codes = models.FaceCodes(latent_dim=model.latent_dim, components=components, attributes=train_set.label_names)
+    codes = judges.FaceCodes(latent_dim=model.latent_dim, components=components, attributes=train_set.label_names)
     codes.weights.copy_(torch.from_numpy(mixture.weights_))
     codes.means.copy_(torch.from_numpy(mixture.means_))
     codes.factors.copy_(torch.linalg.cholesky(torch.from_numpy(mixture.covariances_)))
@@ -269,14 +269,14 @@ def _decode(model: models.FaceVAE, z: torch.Tensor) -> torch.Tensor:
     return torch.cat([model.decode(part) for part in z.split(500)])
 
 
-def _features(judge: models.AttributeClassifier, images: torch.Tensor) -> torch.Tensor:
+def _features(judge: judges.AttributeClassifier, images: torch.Tensor) -> torch.Tensor:
     return torch.cat([judge.features(part) for part in images.split(500)])
 
 
 def face_judge(checkpoint: Path, epochs: int = 12) -> None:
     """Train the classifier that judges what an edit has changed in a face."""
     train_set = data.load_faces("train", source="celeba")
-    model = models.AttributeClassifier(attributes=train_set.label_names)
+    model = judges.AttributeClassifier(attributes=train_set.label_names)
     history = train.fit(model, train_set, _attribute_loss, epochs=epochs, lr=3e-3, checkpoint=checkpoint)
     _save(model, "face_judge", dtype=torch.float16)
     model = checkpoints.load_pretrained("face_judge").to(pick_device())
@@ -304,7 +304,7 @@ On the {len(test_set):,} images of CelebA's test split that were at hand:
     )
 
 
-def _attribute_loss(model: models.AttributeClassifier, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+def _attribute_loss(model: judges.AttributeClassifier, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the mean binary cross-entropy over the attributes, on images mirrored and moved at random."""
     if model.training:
         down, right = torch.randint(-3, 4, (2,)).tolist()  # the whole batch by the same few pixels
@@ -312,7 +312,7 @@ def _attribute_loss(model: models.AttributeClassifier, images: torch.Tensor, lab
     return F.binary_cross_entropy_with_logits(model(images), labels.float(), reduction="none").mean(1)
 
 
-def _right_attributes(model: models.AttributeClassifier, images: torch.Tensor, labels: torch.Tensor) -> dict:
+def _right_attributes(model: judges.AttributeClassifier, images: torch.Tensor, labels: torch.Tensor) -> dict:
     right = ((model(images) > 0) == labels.bool()).float()
     return {"loss": 1 - right.mean(1), **dict(zip(model.attributes, right.T, strict=True))}
 
@@ -336,14 +336,14 @@ def _write_card(
     hardware = torch.cuda.get_device_name() if device.type == "cuda" else f"{_processor()}, on {device.type}"
     text = f"""# {name}: {what}
 
-Open it with `checkpoints.load_pretrained("{name}")`. Written by `vae_helpers/pretrain.py`; do not edit.
+Open it with `checkpoints.load_pretrained("{name}")`. Written by `data/pretrain.py`; do not edit.
 
 | | |
 |---|---|
 | model | `{type(model).__name__}`, {size:,} numbers; its arguments stand in `{name}.json` |
 | trained on | {trained_on} |
 | licence | {terms} |
-| command | `python -m vae_helpers.pretrain {name}` |
+| command | `python data/pretrain.py {name}` |
 | training | {training} |
 | hardware | {hardware}, {torch.get_num_threads()} thread(s) of {os.cpu_count()} cores, PyTorch {torch.__version__} |
 

@@ -3,7 +3,7 @@
 Every shape is a signed distance on the grid of pixels: negative inside, positive outside, in units of a head that
 reaches from about -0.6 to 0.6. Where the distance changes sign, one pixel is blended, so that edges are smooth at any
 size. The larger of two distances is where both shapes are, the smaller where either is, and adding 9 hides a shape.
-Who and what is drawn comes from :mod:`vae_helpers.casting`.
+Who and what is drawn comes from :mod:`vae_helpers.synthetic.casting`.
 """
 
 import math
@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from vae_helpers.casting import Knobs, colours
+from vae_helpers.synthetic.casting import Knobs, colours
 
 WHITE, TEETH, TONGUE, ROSE, LIPSTICK = colours("fcfaf7 f7f3ea c4525a ea6a68 c41f3a")[:, None, :, None, None].unbind(0)
 

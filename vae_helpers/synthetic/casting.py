@@ -1,4 +1,4 @@
-"""Who sits for the course's portraits, and in which mood; :mod:`vae_helpers.portraits` draws them.
+"""Who sits for the course's portraits, and in which mood; :mod:`vae_helpers.synthetic.portraits` draws them.
 
 A person (face, skin, hair, eyes, …) and a mood (smile, turn of the head, glasses, hat, clothes, light, …) are
 dictionaries of numbers, the knobs. One person can be put into many moods. :func:`labels` says which of CelebA's

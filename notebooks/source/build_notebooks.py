@@ -1,8 +1,8 @@
 """Build the notebooks from their sources: convert, execute, write.
 
-python notebooks/build.py                build the notebooks whose source, or a shipped model that they open, changed
-python notebooks/build.py --html FOLDER  execute every lesson and write it as a web page; notebooks stay as they are
-python notebooks/build.py 03 …           the same, for these lessons only (goes with either form)
+python notebooks/source/build_notebooks.py                build the notebooks whose source, or a shipped model that they open, changed
+python notebooks/source/build_notebooks.py --html FOLDER  execute every lesson and write it as a web page; notebooks stay as they are
+python notebooks/source/build_notebooks.py 03 …           the same, for these lessons only (goes with either form)
 """
 
 import argparse
@@ -23,7 +23,7 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from vae_helpers.checkpoints import pretrained_folder
 
-NOTEBOOKS = Path(__file__).resolve().parent
+NOTEBOOKS = Path(__file__).resolve().parents[1]
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
 
 # Plain text, because a badge from the web is a broken picture where there is no network.

@@ -1,0 +1,20 @@
+"""Data sets: :mod:`sets` holds them, the other modules load them, each from the real source or an embedded default."""
+
+from vae_helpers.data.digits import load_digits
+from vae_helpers.data.faces import load_faces, render_portraits
+from vae_helpers.data.sets import FaceSet, ImageSet, SoundSet
+from vae_helpers.data.sources import data_root
+from vae_helpers.data.speech import load_speech
+from vae_helpers.data.xrays import load_xrays
+
+__all__ = [
+    "FaceSet",
+    "ImageSet",
+    "SoundSet",
+    "data_root",
+    "load_digits",
+    "load_faces",
+    "load_speech",
+    "load_xrays",
+    "render_portraits",
+]

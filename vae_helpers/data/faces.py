@@ -1,0 +1,111 @@
+"""Faces: CelebA, or portraits drawn by the course."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+
+from vae_helpers.data.sets import FaceSet
+from vae_helpers.data.sources import SPLITS, announce, check_request, data_root, download_once
+
+
+def load_faces(split: str, size: int = 64, source: str = "auto") -> FaceSet:
+    """Load faces, (N, 3, size, size), with their attributes and with who is seen.
+
+    CelebA has 162,770 / 19,867 / 19,962 photographs of celebrities in its train, valid and test splits, with 40
+    attributes; part of it will do. They are cropped, resized once and kept in a cache, from which they are mapped, not
+    loaded: 200,000 faces take no memory until they are looked at. The portraits that the course draws
+    (:func:`render_portraits`) are 6,000 / 500 / 1,000.
+
+    Args:
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        size: the edge of the square images, in pixels: 16 to 148.
+        source: ``"celeba"`` for CelebA, found in ``VAE_DATA_ROOT`` or downloaded there; ``"portraits"`` for faces
+            drawn by the course; ``"auto"`` for the first that can be had. With ``VAE_OFFLINE=1`` nothing is
+            downloaded.
+
+    Raises:
+        ValueError: an unknown split or source, or an impossible size.
+        OSError: CelebA was asked for by name and cannot be had; the message says why.
+    """
+    check_request(split, source, ("auto", "celeba", "portraits"), "faces")
+    if not isinstance(size, int) or not 16 <= size <= 148:
+        raise ValueError(f"size must be a whole number of pixels from 16 to 148 (CelebA's crop), but is {size!r}.")
+    why = "as asked"
+    if source != "portraits":
+        try:
+            return _celeba(split, size, retry=source == "celeba")
+        except OSError as error:
+            if source == "celeba":
+                raise
+            why = str(error)
+    count, seed = {"train": (6000, 0), "valid": (500, 1), "test": (1000, 2)}[split]
+    announce(f"Faces: portraits drawn by the course ({why.rstrip('.')}). To use photographs, see data/README.md.")
+    return render_portraits(count, size, seed)
+
+
+def _celeba(split: str, size: int, retry: bool) -> FaceSet:
+    from vae_helpers.data import celeba
+
+    folder = data_root() / "celeba"
+    if missing := celeba.missing_files(folder):
+        download_once(f"celeba/{missing[0]}", folder, retry, lambda: celeba.download(folder, missing))
+    images, about = celeba.open_faces(folder, size)
+    counts, skipped = about["counts"].tolist(), about["skipped"].tolist()
+    if 0 in counts:
+        raise OSError(f"{folder} holds no face of the {SPLITS[counts.index(0)]} split that can be read")
+    which = f"{skipped[0]}, …, {skipped[-1]}" if len(skipped) > 2 else " and ".join(skipped)
+    damage = f" (and {len(skipped):,} that cannot be read and are left out: {which})" if skipped else ""
+    announce(
+        f"Faces: CelebA, {len(images):,} photographs{damage}, from {folder}. "
+        'For portraits drawn by the course instead: source="portraits".'
+    )
+    start = sum(counts[: SPLITS.index(split)])
+    part = slice(start, start + counts[SPLITS.index(split)])
+    return FaceSet(
+        images=torch.from_numpy(images[part]),
+        labels=torch.from_numpy(about["labels"][part].astype(np.int64)),
+        label_names=tuple(about["names"].tolist()),
+        source="CelebA",
+        people=torch.from_numpy(about["people"][part]),
+        truth=torch.empty(part.stop - part.start, 0),
+    )
+
+
+def render_portraits(
+    n: int, size: int = 64, seed: int = 0, correlations: Mapping[tuple[str, str], float] | None = None
+) -> FaceSet:
+    """Draw portraits, (n, 3, size, size), with 0/1 attributes under CelebA's names and the truth behind them.
+
+    Four portraits in a row show one person; expression, accessories, clothes and light change. What a label says can
+    be seen, and is never borderline: a smile (truth from -0.3 to 1) counts as ``Smiling`` from 0.3 on, and none lies
+    between 0.15 and 0.45.
+
+    Args:
+        n: how many portraits.
+        size: their edge in pixels.
+        seed: decides everything; with a larger ``n`` the first portraits stay the same.
+        correlations: which Pearson correlation two 0/1 attributes shall have, for example
+            ``{("Smiling", "Eyeglasses"): 0.6}``. All others are independent, except for those that hang on others:
+            hair colours exclude each other, nobody bald has one, or bangs, and nobody bearded wears lipstick.
+
+    Raises:
+        ValueError: fewer than one portrait, an unknown attribute, or a correlation that cannot be had.
+    """
+    from vae_helpers.synthetic import casting, portraits
+
+    if n < 1 or size < 1:
+        raise ValueError(f"At least one portrait of at least one pixel can be drawn, not {n} of {size} pixels.")
+    people = torch.arange(n) // 4
+    cast = casting.random_people(int(people[-1]) + 1, 2 * seed, correlations)
+    sitters = {knob: values[people] for knob, values in cast.items()}
+    moods = casting.random_moods(sitters, 2 * seed + 1, correlations)
+    return FaceSet(
+        images=portraits.draw(sitters, moods, size),
+        labels=casting.labels(sitters, moods),
+        label_names=casting.ATTRIBUTE_NAMES,
+        source="portraits drawn by the course",
+        people=people,
+        truth=casting.truth(moods),
+        truth_names=casting.TRUTH_NAMES,
+    )
