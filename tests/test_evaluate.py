@@ -160,3 +160,19 @@ def test_bad_input_is_refused_in_a_sentence():
         evaluate.importance_weighted_nll(models.DenseVAE(), torch.rand(2, 1, 8, 8), 5)
     with pytest.raises(ValueError, match="at least 100 images"):
         evaluate.scoreboard({}, data.load_digits("test", source="embedded").subset(slice(0, 10)))
+
+
+@pytest.mark.parametrize("model", [models.DenseVAE(hidden=(8,)), models.DenseAutoencoder(hidden=(8,))])
+def test_many_images_are_encoded_and_decoded_in_parts_and_without_gradients(model, monkeypatch):
+    images = torch.rand(1003, 1, 28, 28)
+    encoded = model.encode(images)
+    expected = encoded if torch.is_tensor(encoded) else encoded[0]
+    sizes = []
+    encode = model.encode
+    monkeypatch.setattr(model, "encode", lambda part: sizes.append(len(part)) or encode(part))
+    codes = evaluate.encode_all(model, images)
+    assert sizes == [500, 500, 3] and not codes.requires_grad
+    torch.testing.assert_close(codes, expected)
+    pictures = evaluate.decode_all(model, codes)
+    assert not pictures.requires_grad
+    torch.testing.assert_close(pictures, model.decode(expected))

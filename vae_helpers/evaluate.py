@@ -17,6 +17,24 @@ _CHUNK_GPU = 10_000
 
 
 @torch.no_grad()
+def encode_all(model: nn.Module, images: Tensor) -> Tensor:
+    """Return the codes (N, latent_dim) of any number of images (N, C, H, W); those of a VAE are the means of q(z|x).
+
+    The images may lie on any device; 500 at a time go to the model's, where the codes stay.
+    """
+    device = next(model.parameters()).device
+    encoded = [model.encode(part.to(device)) for part in images.split(500)]
+    return torch.cat([part if torch.is_tensor(part) else part[0] for part in encoded])
+
+
+@torch.no_grad()
+def decode_all(model: nn.Module, codes: Tensor) -> Tensor:
+    """Return the images (N, C, H, W) of any number of codes (N, latent_dim), in the same way as ``encode_all``."""
+    device = next(model.parameters()).device
+    return torch.cat([model.decode(part.to(device)) for part in codes.split(500)])
+
+
+@torch.no_grad()
 def importance_weighted_nll(
     model: nn.Module,
     images: Tensor,
@@ -172,8 +190,8 @@ def _row(model: nn.Module, data: ImageSet, k: int, likelihood: str, sigma, sampl
     device = next(model.parameters()).device
     images = data.floats.to(device)
     is_vae = hasattr(model, "reparameterize")
-    codes = torch.cat([_first(model.encode(part)) for part in images.split(500)])
-    reconstructions = torch.cat([model.decode(part) for part in codes.split(500)])
+    codes = encode_all(model, images)
+    reconstructions = decode_all(model, codes)
     row = {
         "squared_error": losses.squared_error(reconstructions, images).mean().item(),
         "probe_accuracy": linear_probe_accuracy(codes, data.labels),
@@ -197,11 +215,6 @@ def _row(model: nn.Module, data: ImageSet, k: int, likelihood: str, sigma, sampl
     if sample_score:
         row["frechet"] = sample_score(model.sample(len(data)))
     return row
-
-
-def _first(encoded: Tensor | tuple[Tensor, Tensor]) -> Tensor:
-    """Return the code of an autoencoder, or the mean of a VAE's."""
-    return encoded if torch.is_tensor(encoded) else encoded[0]
 
 
 def linear_probe_accuracy(codes: Tensor, labels: Tensor) -> float:
