@@ -66,6 +66,14 @@ def test_the_embedded_digits_are_split_without_overlap_and_evenly():
     assert len(set(pictures)) == 5000
 
 
+def test_the_embedded_digits_are_those_of_which_the_lessons_tell_numbers():
+    sets = [load_digits(split, source="embedded") for split in data.sources.SPLITS]
+    pixels = torch.cat([s.images.reshape(10, -1, 28 * 28) for s in sets], dim=1)
+    sha256 = "2913c6b6527114b7307e1086335a7665e3f94c74aba3d67525e6f116bf5ae20f"
+    assert hashlib.sha256(pixels.numpy().tobytes()).hexdigest() == sha256
+    assert all(s.labels.reshape(10, -1).eq(torch.arange(10)[:, None]).all() for s in sets)
+
+
 def test_unknown_splits_and_sources_are_answered_with_the_known_ones():
     with pytest.raises(ValueError, match="no split 'validation'; choose one of: train, valid, test"):
         load_digits("validation")
@@ -79,7 +87,7 @@ def test_the_source_is_announced_in_one_line_and_only_once(capsys):
         load_digits(split)
     said = capsys.readouterr().out
     assert said.count("\n") == 1
-    assert "5,000 real MNIST digits" in said and "no MNIST/raw in the data folder" in said
+    assert "5,000 real MNIST digits that the course ships" in said and "no MNIST/raw in the data folder" in said
 
 
 # --- MNIST: a tiny one with the same file format, so that no test needs the real one or a network ---------------
@@ -219,3 +227,11 @@ def test_the_real_mnist(real_data):
     sets = {split: load_digits(split, source="mnist") for split in data.sources.SPLITS}
     assert [len(s) for s in sets.values()] == [55_000, 5_000, 10_000]
     assert all(s.labels.unique().tolist() == list(range(10)) for s in sets.values())
+    train = {
+        image.numpy().tobytes(): int(label)
+        for image, label in zip(sets["train"].images, sets["train"].labels, strict=True)
+    }
+    for split in data.sources.SPLITS:
+        embedded = load_digits(split, source="embedded")
+        for image, label in zip(embedded.images, embedded.labels, strict=True):
+            assert train[image.numpy().tobytes()] == label, "the digits that the course ships are MNIST's"

@@ -57,7 +57,7 @@ def test_importing_the_package_loads_nothing_heavy():
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
-    assert not loaded & {"torchvision", "sklearn", "skimage", "matplotlib", "ipywidgets", "mlxtend", "pandas", "scipy"}
+    assert not loaded & {"torchvision", "sklearn", "skimage", "matplotlib", "ipywidgets", "scipy"}
 
 
 def test_the_readme_names_every_lesson_and_only_commands_that_exist():

