@@ -1,12 +1,24 @@
 """Build the notebooks from their sources: convert, execute, write.
 
-python notebooks/source/build_notebooks.py                build the notebooks whose source, or a shipped model that they open, changed
-python notebooks/source/build_notebooks.py --html FOLDER  execute every lesson and write it as a web page; notebooks stay as they are
-python notebooks/source/build_notebooks.py 03 …           the same, for these lessons only (goes with either form)
+python notebooks/source/build_notebooks.py                build what is out of date
+python notebooks/source/build_notebooks.py --html FOLDER  execute everything and write web pages; notebooks stay as they are
+python notebooks/source/build_notebooks.py 03 …           the same, for lesson 03 and its pages only (goes with either form)
+
+A notebook is out of date when its source has changed, or the code of the package that it uses, or a shipped model that
+it opens. Cells are told apart by their tags:
+
+- none: an idea, what is taught.
+- ``figure``: draws or prints. It is folded, under its first line, a comment that says what it shows. The figure that is
+  also tagged ``hero`` stands under the title too.
+- ``claim``: assertions. They are executed here and in the tests, and are left out of the learner's notebook.
+- ``exercise`` and ``workshop``: what the learner writes; the ``solution`` after each is folded, and an ``alternative``, another
+  way that the tests try, is left out.
 """
 
 import argparse
+import ast
 import hashlib
+import math
 import os
 import re
 import sys
@@ -24,89 +36,109 @@ from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from vae_helpers.checkpoints import pretrained_folder
 
 NOTEBOOKS = Path(__file__).resolve().parents[1]
+ROOT = NOTEBOOKS.parent
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
+PAGES = sorted((NOTEBOOKS / "source" / "deeper").glob("[0-9][0-9]_*.py"))
+# Lessons that are still written in the longer form of earlier years.
+LONG_FORM = ("01", "02", "03", "04", "05", "06", "07", "08", "09", "10")
+HOURS = [source for source in SOURCES if not source.stem.startswith(LONG_FORM)]
 
 # Plain text, because a badge from the web is a broken picture where there is no network.
 HEADER = """\
-**[▶ Open in Colab]({colab})** · computing time: about {seconds} s on two CPU cores, measured \
-when this page was built"""
+**[▶ Open in Colab]({colab})** · about {minutes} minutes · the cells compute for about {seconds} s on two CPU cores"""
 
 SETUP = """\
-# On Colab, or wherever the course is not installed yet, this installs it. The torch that is there stays.
+# @title Set-up: installs the course where it is missing, on Colab for example; the torch that is there stays
 import importlib.metadata
 import importlib.util
 
 if importlib.util.find_spec("vae_helpers") is None:
     torch_here = importlib.metadata.version("torch")
-    %pip install -q "vae_helpers @ git+{repository}" torch=={{torch_here}}"""
-
+    %pip install -q "vae_helpers @ git+{repository}@v{version}" torch=={{torch_here}}"""
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 NO_WIDGET = "Run this cell, and controls to drag will appear here."
+# What a class reads, types and does in a minute.
+WORDS_A_MINUTE, LINES_A_MINUTE = 130, 8
 
 
 class LessonError(Exception):
     """A lesson failed: the message names the lesson, the cell and the error."""
 
 
-def repository() -> str:
-    """Return the course's address, from its one place in pyproject.toml."""
-    text = (NOTEBOOKS.parent / "pyproject.toml").read_text(encoding="utf-8")
-    return re.search(r'^Repository = "(.+)"$', text, re.MULTILINE).group(1)
+def project(name: str) -> str:
+    """Return what pyproject.toml says of the course: its one ``Repository`` or ``version``."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    return re.search(rf'^{name} = "(.+)"$', text, re.MULTILINE).group(1)
 
 
-def to_notebook(source: Path, seconds: int) -> nbformat.NotebookNode:
-    """Convert a lesson's text to a notebook without outputs.
+def path_of(source: Path) -> Path:
+    """Return where a source's notebook lies: under notebooks/, in the same folder as under notebooks/source/."""
+    folder = "deeper" if source.parent.name == "deeper" else "."
+    return NOTEBOOKS / folder / f"{source.stem}.ipynb"
 
-    The title cell gets the link to Colab and the computing time; a set-up cell that installs the course follows it.
+
+def tags(cell: nbformat.NotebookNode) -> list[str]:
+    """Return a cell's tags."""
+    return cell.metadata.get("tags", [])
+
+
+def to_notebook(
+    source: Path, course: dict | None = None, maintainers: bool = False
+) -> nbformat.NotebookNode:
+    """Convert a lesson's or page's text to a notebook without outputs.
+
+    Args:
+        source: the text, in jupytext's percent format.
+        course: what was measured when it was built: ``seconds``, and ``hero``, the description of the picture under the
+            title. It is kept in the notebook's metadata. Without it, nothing was measured yet.
+        maintainers: keep the claims and alternatives, which learners do not get.
     """
+    course = {"seconds": 0} | dict(course or {}) | {"source_sha256": source_hash(source)}
     notebook = jupytext.read(source)
-    address = repository()
-    path = address.removeprefix("https://github.com/")
-    colab = f"https://colab.research.google.com/github/{path}/blob/main/notebooks/{source.stem}.ipynb"
-    notebook.cells[0].source += "\n\n" + HEADER.format(colab=colab, seconds=seconds)
-    notebook.cells.insert(1, nbformat.v4.new_code_cell(SETUP.format(repository=address)))
+    hidden = () if maintainers else ("claim", "alternative")
+    notebook.cells = [cell for cell in notebook.cells if not set(hidden) & set(tags(cell))]
+    for cell in notebook.cells:
+        cell.metadata.pop("lines_to_next_cell", None)  # of interest to the text form only
+        if "solution" in tags(cell):
+            fold_solution(cell)
+        elif "figure" in tags(cell):
+            cell.source = re.sub(r"\A# ?", "# @title ", cell.source)
+            fold_code(cell)
+    setup = nbformat.v4.new_code_cell(
+        SETUP.format(repository=project("Repository"), version=project("version"))
+    )
+    fold_code(setup)
+    notebook.cells.insert(1, setup)
+    head, _, rest = notebook.cells[0].source.partition("\n\n")
+    if "hero" in course:
+        head += f"\n\n![{course['hero']}](attachment:hero.png)"
+    notebook.cells[
+        0
+    ].source = f"{head}\n\n{header(source, notebook, course['seconds'])}\n\n{rest}"
     seen = {}
     for cell in notebook.cells:
         # Ids that follow from the content keep the diffs of rebuilt notebooks small.
         digest = sha256(f"{cell.cell_type}\n{cell.source}")[:12]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = f"{digest}-{seen[digest]}"
-        cell.metadata.pop("lines_to_next_cell", None)  # of interest to the text form only
-        if "solution" in cell.metadata.get("tags", []):
-            fold(cell)
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     notebook.metadata = nbformat.from_dict(
-        {
-            "kernelspec": {
-                "name": "python3",
-                "display_name": "Python 3",
-                "language": "python",
-            },
-            "language_info": {"name": "python"},
-            "course": {"source_sha256": source_hash(source), "seconds": seconds},
-        }
+        {"kernelspec": kernel, "language_info": {"name": "python"}, "course": course}
     )
     notebook.nbformat_minor = 5
     return notebook
 
 
-def source_hash(source: Path) -> str:
-    """Return the hash of all that a notebook is built from: its text, and the shipped models that it opens."""
-    text = source.read_text(encoding="utf-8")
-    models = sorted(set(re.findall(r'load_pretrained\("(\w+)"\)', text)))
-    weights = [
-        (pretrained_folder() / f"{name}.safetensors").read_bytes() for name in models
-    ]
-    fingerprints = "".join(hashlib.sha256(content).hexdigest() for content in weights)
-    return sha256(text + HEADER + SETUP + repository() + fingerprints)
+def header(source: Path, notebook: nbformat.NotebookNode, seconds: int) -> str:
+    """Return the line under the title: the link to Colab and the times."""
+    path = project("Repository").removeprefix("https://github.com/")
+    place = path_of(source).relative_to(NOTEBOOKS).as_posix()
+    colab = f"https://colab.research.google.com/github/{path}/blob/v{project('version')}/notebooks/{place}"
+    return HEADER.format(colab=colab, minutes=minutes(notebook, seconds), seconds=seconds)
 
 
-def sha256(text: str) -> str:
-    """Return the hash of a text, in hexadecimal digits."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def fold(cell: nbformat.NotebookNode) -> None:
+def fold_solution(cell: nbformat.NotebookNode) -> None:
     """Turn a solution, written as code in the source, into Markdown that opens at a click everywhere."""
     code = f"```python\n{cell.source}\n```"
     cell.update(
@@ -115,6 +147,140 @@ def fold(cell: nbformat.NotebookNode) -> None:
     )
     cell.pop("outputs", None)
     cell.pop("execution_count", None)
+
+
+def fold_code(cell: nbformat.NotebookNode) -> None:
+    """Hide a cell's code, but not its output: in JupyterLab, on Colab, and (by the tag) in web pages."""
+    cell.metadata.update(
+        {
+            "jupyter": {"source_hidden": True},
+            "cellView": "form",
+            "tags": [*tags(cell), "hide-input"],
+        }
+    )
+
+
+# --- How long a lesson takes ------------------------------------------------------------
+
+
+def words(notebook: nbformat.NotebookNode) -> int:
+    """Count the words of the prose, without folded solutions; a formula in a line counts as one word."""
+    text = "\n".join(
+        c.source
+        for c in notebook.cells
+        if c.cell_type == "markdown" and "solution" not in tags(c)
+    )
+    for pattern, instead in (
+        (r"\$\$.*?\$\$", " "),
+        (r"\$[^$]*\$", " formula "),
+        (r"\]\([^)]*\)", "]"),
+    ):
+        text = re.sub(pattern, instead, text, flags=re.DOTALL)
+    return len(re.findall(r"\w[\w’'.,-]*", text))
+
+
+def visible_lines(notebook: nbformat.NotebookNode) -> int:
+    """Count the lines of code that are not folded."""
+    shown = [
+        c
+        for c in notebook.cells
+        if c.cell_type == "code"
+        and not {"hide-input", "claim", "alternative"} & set(tags(c))
+    ]
+    return sum(bool(line.strip()) for cell in shown for line in cell.source.splitlines())
+
+
+def minutes(notebook: nbformat.NotebookNode, seconds: int) -> int:
+    """Return how long a lesson takes: reading, typing, the minutes that exercises declare, computing; in steps of 5."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    exercises = sum(
+        map(
+            int,
+            re.findall(
+                r"^##+ (?:Your turn|Workshop)\b.*\((\d+) min\)$", text, re.MULTILINE
+            ),
+        )
+    )
+    whole = (
+        words(notebook) / WORDS_A_MINUTE
+        + visible_lines(notebook) / LINES_A_MINUTE
+        + exercises
+        + seconds / 60
+    )
+    return 5 * math.ceil(whole / 5)
+
+
+# --- What a notebook is made from -------------------------------------------------------
+
+
+def source_hash(source: Path) -> str:
+    """Return the hash of all that a notebook is built from: its text, the package's code and the models it uses."""
+    text = source.read_text(encoding="utf-8")
+    codes = [
+        text,
+        *(path.read_text(encoding="utf-8") for path in used_modules(text, source.stem[:2])),
+    ]
+    models = sorted(set(re.findall(r'load_pretrained\("(\w+)"\)', "".join(codes))))
+    weights = [
+        (pretrained_folder() / f"{name}.safetensors").read_bytes() for name in models
+    ]
+    fingerprints = [hashlib.sha256(content).hexdigest() for content in weights]
+    return sha256(
+        "".join([text, HEADER, SETUP, *map(without_comments, codes[1:]), *fingerprints])
+    )
+
+
+def used_modules(text: str, lesson: str) -> list[Path]:
+    """Return the files of the package that a text imports, directly or not; of the checks only its own lesson's."""
+    found, todo = set(), [text]
+    while todo:
+        for name in imported(todo.pop()):
+            path = ROOT / name.replace(".", "/")
+            path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            others = re.search(r"checks/(lesson|homework)_\d+", path.as_posix())
+            if (
+                path.exists()
+                and path not in found
+                and (not others or f"lesson_{lesson}" in path.name)
+            ):
+                found.add(path)
+                todo.append(path.read_text(encoding="utf-8"))
+    return sorted(found)
+
+
+def imported(text: str) -> list[str]:
+    """Return the names of the package's modules, and of what might be some, that a text imports anywhere."""
+    froms = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ImportFrom) and node.module
+    ]
+    froms = [node for node in froms if node.module.split(".")[0] == "vae_helpers"]
+    return [
+        name
+        for node in froms
+        for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+    ]
+
+
+def without_comments(code: str) -> str:
+    """Return what a piece of code does, without what it says of itself: a better docstring changes no output."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:]
+    return ast.dump(tree)
+
+
+def sha256(text: str) -> str:
+    """Return the hash of a text, in hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- Execute and write ------------------------------------------------------------------
 
 
 def execute(notebook: nbformat.NotebookNode, name: str, folder: Path = NOTEBOOKS) -> int:
@@ -152,22 +318,64 @@ def execute(notebook: nbformat.NotebookNode, name: str, folder: Path = NOTEBOOKS
     return seconds
 
 
-def built_from(source: Path) -> str | None:
-    """Return the hash of the source that the committed notebook was built from, None if there is no notebook."""
-    path = NOTEBOOKS / f"{source.stem}.ipynb"
-    if not path.exists():
-        return None
-    return nbformat.read(path, as_version=4).metadata.get("course", {}).get("source_sha256")
-
-
 def build(source: Path) -> nbformat.NotebookNode:
-    """Return a lesson's executed notebook, which states how long that took."""
-    notebook = to_notebook(source, seconds=0)
-    seconds = execute(notebook, source.stem)
-    for cell, timed in zip(notebook.cells, to_notebook(source, seconds).cells, strict=True):
-        cell.source, cell.id = timed.source, timed.id
-    notebook.metadata.course.seconds = seconds
+    """Return the learner's notebook with the outputs of a run in which every claim held."""
+    run = to_notebook(source, maintainers=True)
+    course = {"seconds": execute(run, source.stem, path_of(source).parent)}
+    heroes = [
+        o
+        for c in run.cells
+        if "hero" in tags(c)
+        for o in c.outputs
+        if "image/png" in o.get("data", {})
+    ]
+    if heroes:
+        course["hero"] = heroes[0].metadata["image/png"]["alt"]
+    notebook = to_notebook(source, course)
+    if heroes:
+        notebook.cells[0].attachments = {
+            "hero.png": {"image/png": heroes[0].data["image/png"].strip()}
+        }
+    shown = [cell for cell in run.cells if not {"claim", "alternative"} & set(tags(cell))]
+    codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, (cell, ran) in enumerate(
+        zip(codes, (c for c in shown if c.cell_type == "code"), strict=True), 1
+    ):
+        cell.outputs, cell.execution_count = ran.outputs, number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
     return notebook
+
+
+def committed(source: Path) -> nbformat.NotebookNode | None:
+    """Return the notebook that a source was built into, None if there is none."""
+    return (
+        nbformat.read(path_of(source), as_version=4) if path_of(source).exists() else None
+    )
+
+
+def is_current(source: Path) -> bool:
+    """Say whether a source's notebook was built from what is there now."""
+    notebook = committed(source)
+    return notebook is not None and notebook.metadata.get("course", {}).get(
+        "source_sha256"
+    ) == source_hash(source)
+
+
+def write_readme_times() -> None:
+    """Put the computed minutes of every lesson into the README's table, behind the lesson's link."""
+    readme = ROOT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for source in SOURCES:
+        if notebook := committed(source):
+            time_needed = minutes(notebook, notebook.metadata.course.seconds)
+            text = re.sub(
+                rf"(\(notebooks/{source.stem}\.ipynb\) \| )\d+ min",
+                rf"\g<1>{time_needed} min",
+                text,
+            )
+    readme.write_text(text, encoding="utf-8")
 
 
 def to_html(notebook: nbformat.NotebookNode) -> str:
@@ -187,19 +395,26 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "lessons", nargs="*", metavar="NUMBER", help="two digits, for example 03"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="how a name begins: 03, or 02_tsne for one page",
     )
     parser.add_argument(
         "--html", type=Path, metavar="FOLDER", help="write web pages here, and no notebooks"
     )
     options = parser.parse_args()
-    sources = [s for s in SOURCES if not options.lessons or s.name[:2] in options.lessons]
+    sources = [
+        s
+        for s in (*SOURCES, *PAGES)
+        if not options.names or s.stem.startswith(tuple(options.names))
+    ]
     if options.html:
         options.html.mkdir(parents=True, exist_ok=True)
     else:
         # Committed outputs show the embedded data, on every machine.
         os.environ.update(VAE_OFFLINE="1", VAE_DATA_ROOT=str(NOTEBOOKS / "no-data"))
-        sources = [s for s in sources if built_from(s) != source_hash(s)]
+        sources = [s for s in sources if not is_current(s)]
     failures = []
     for source in sources:
         print(f"{source.stem} …", flush=True)
@@ -213,7 +428,10 @@ def main() -> None:
                 to_html(notebook), encoding="utf-8"
             )
         else:
-            nbformat.write(notebook, NOTEBOOKS / f"{source.stem}.ipynb")
+            path_of(source).parent.mkdir(exist_ok=True)
+            nbformat.write(notebook, path_of(source))
+    if not options.html:
+        write_readme_times()
     if failures:
         sys.exit("\n\n".join(failures))
 
