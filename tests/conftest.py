@@ -20,5 +20,5 @@ def real_data(monkeypatch):
     """Let the test see the folder of real data sets that VAE_DATA_ROOT named."""
     if not REAL_DATA:
         pytest.skip("no real data: name its folder with VAE_DATA_ROOT or `make test DATA=…`")
-    monkeypatch.setenv("VAE_DATA_ROOT", str((ROOT / REAL_DATA).resolve()))
+    monkeypatch.setenv("VAE_DATA_ROOT", str((ROOT / Path(REAL_DATA).expanduser()).resolve()))
     return Path(os.environ["VAE_DATA_ROOT"])

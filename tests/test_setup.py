@@ -1,5 +1,6 @@
 """The project's own files agree with each other and with what the README promises."""
 
+import os
 import re
 import subprocess
 import sys
@@ -67,6 +68,22 @@ def test_the_readme_names_every_lesson_and_only_commands_that_exist():
     targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"(?:^|`)make ([a-z-]+)", readme, re.MULTILINE))
     assert {"lab", "test", "bench-long"} <= named <= targets
+
+
+@pytest.mark.parametrize(
+    "given, seen",
+    [
+        ("~/data sets", "~/data sets"),
+        ("/tmp/with space/é", "/tmp/with space/é"),
+        ("my data/ü", f"{ROOT}/my data/ü"),
+        ("", ""),
+    ],
+)
+def test_make_takes_data_folders_with_tilde_spaces_and_other_letters(given, seen):
+    command = ["make", "-s", "--eval", 'print-root: ; @printf %s "$$VAE_DATA_ROOT"', "print-root", f"DATA={given}"]
+    environment = {name: value for name, value in os.environ.items() if name != "VAE_DATA_ROOT"}
+    found = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout == seen
 
 
 def test_the_address_of_the_course_stands_in_one_place():
