@@ -9,7 +9,7 @@ READY := .venv/.ready
 # shell expands the ~ in DATA=~/datasets, but the course does.
 export VAE_DATA_ROOT := $(if $(GIVEN),$(if $(filter /% ~%,$(firstword $(GIVEN))),,$(CURDIR)/)$(GIVEN))
 
-.PHONY: lab test test-versions play lessons notebooks bench bench-long clean
+.PHONY: lab test fuzz test-versions play lessons notebooks bench bench-long clean
 
 lab: $(READY)  ## open the first lesson in JupyterLab
 	$(BIN)/jupyter lab --allow-root notebooks/01_from_a_neuron_to_an_autoencoder.ipynb
@@ -24,6 +24,9 @@ test-versions: $(READY)  ## run the unit tests with the oldest and the newest ve
 
 play: $(READY)  ## run each lesson with other seeds, epochs, learning rates and code sizes
 	$(BIN)/python tests/play.py
+
+fuzz: $(READY)  ## the tests that kill, damage and misuse things, many times as often as in `make test`
+	VAE_FUZZ=1 $(BIN)/pytest -m fuzz
 
 lessons: $(READY)  ## run every lesson and write it as a web page to build/lessons
 	$(BIN)/python notebooks/source/build_notebooks.py --html build/lessons

@@ -15,6 +15,11 @@ REAL_DATA = os.environ.get("VAE_DATA_ROOT")
 os.environ.update(VAE_OFFLINE="1", VAE_DATA_ROOT=str(ROOT / "no-data"))
 
 
+def tries(short, long):
+    """How often a test marked ``fuzz`` kills, damages or misuses something: ``long`` times under `make fuzz`."""
+    return long if os.environ.get("VAE_FUZZ") else short
+
+
 @pytest.fixture
 def real_data(monkeypatch):
     """Let the test see the folder of real data sets that VAE_DATA_ROOT named."""
