@@ -1,0 +1,29 @@
+"""Figures of the course: ``figures`` draws data, ``schematics`` draws how things are built."""
+
+from vae_helpers.plots import schematics
+from vae_helpers.plots.figures import (
+    CLASS_COLORS,
+    COLORS,
+    draw_image,
+    history,
+    image_rows,
+    latent_map,
+    manifold,
+    png_bytes,
+    show,
+    use_course_style,
+)
+
+__all__ = [
+    "CLASS_COLORS",
+    "COLORS",
+    "draw_image",
+    "history",
+    "image_rows",
+    "latent_map",
+    "manifold",
+    "png_bytes",
+    "schematics",
+    "show",
+    "use_course_style",
+]
