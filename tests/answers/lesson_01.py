@@ -28,10 +28,10 @@ RIGHT = [
     (checks.and_neuron, torch.tensor([10.0, 10.0, -15.0])),
     (checks.and_neuron, [8, 8, -12]),
     (checks.neuron_gradient, gradient),
-    (checks.neuron_gradient, by_autograd),
 ]
 
 WRONG = [
+    (checks.neuron_gradient, by_autograd, "gradient"),
     (checks.neuron, lambda x, w, beta: ..., "returns nothing yet"),
     (checks.neuron, lambda x, w, beta: None, "returns nothing yet"),
     (checks.neuron, lambda x, w, beta: 1 / 0, "stopped with ZeroDivisionError"),

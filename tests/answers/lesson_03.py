@@ -32,13 +32,13 @@ RIGHT = [
     (checks.dense_parameters, counted),
     (checks.dense_parameters, lambda w: 2 * weights(w) + 2 * sum(w) - w[0] - w[-1]),
     (checks.squared_error, lambda r, x: ((r - x) ** 2).sum(dim=(1, 2, 3))),
-    (checks.squared_error, lambda r, x: [float(((a - b) ** 2).sum()) for a, b in zip(r, x, strict=True)]),
-    (checks.squared_error, lambda r, x: np.square((x - r).numpy()).reshape(len(x), -1).sum(1)),
     (checks.correlated_codes, mixed),
     (checks.correlated_codes, lambda m, c, e: m.numpy() + e.numpy() @ np.linalg.cholesky(c.numpy()).T),
 ]
 
 WRONG = [
+    (checks.squared_error, lambda r, x: np.square((x - r).numpy()).reshape(len(x), -1).sum(1), "gradient"),
+    (checks.squared_error, lambda r, x: [float(((a - b) ** 2).sum()) for a, b in zip(r, x, strict=True)], "gradient"),
     (checks.dense_parameters, lambda w: ..., "returns nothing yet"),
     (checks.dense_parameters, lambda w: 2 * weights(w), "forgot the biases"),
     (checks.dense_parameters, lambda w: weights(w) + sum(w[1:]), "the encoder alone"),

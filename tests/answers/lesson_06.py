@@ -38,13 +38,13 @@ def inside(filled, images, hole):
 RIGHT = [
     (checks.tied_decoder, mirror),
     (checks.sparsity_penalty, sparsity),
-    (checks.sparsity_penalty, lambda h, rho: float(sparsity(h, rho))),
     (checks.sigmoid_jacobian, jacobian),
     (checks.sigmoid_jacobian, by_autograd),
     (checks.hole_error, inside),
 ]
 
 WRONG = [
+    (checks.sparsity_penalty, lambda h, rho: float(sparsity(h, rho)), "gradient"),
     (checks.tied_decoder, lambda h, w1, w2, b1, b2: ..., "returns nothing yet"),
     (checks.tied_decoder, lambda h, w1, w2, b1, b2: mirror(h, w2, w1, b2, b1), "w2 before w1"),
     (checks.tied_decoder, lambda h, w1, w2, b1, b2: mirror(h, w1.T, w2.T, b1, b2), "needs them transposed"),

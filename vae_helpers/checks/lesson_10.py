@@ -1,31 +1,35 @@
 """Checks for lesson 10: directions in the space of codes, and what an edit does."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Verdict, compare
+from vae_helpers.checks.verdict import Verdict, compare, exercise
 
-_CODES = torch.tensor(
+__all__ = ["balanced_difference", "flip_rate", "mean_difference", "take_away"]
+
+_CODES = tensor(
     [[1.0, 0.5, -2.0], [0.0, 2.0, 1.0], [3.0, -1.0, 0.5], [-1.0, 1.5, 2.0], [2.0, 0.0, 1.0], [0.5, -2.0, 0.0]]
 )
-_SMILES = torch.tensor([True, True, False, True, False, True])
-_GLASSES = torch.tensor([True, False, False, False, True, True])
+_SMILES = tensor([True, True, False, True, False, True])
+_GLASSES = tensor([True, False, False, False, True, True])
 
 
 def _difference(latents: Tensor, labels: Tensor) -> Tensor:
     return latents[labels].mean(0) - latents[~labels].mean(0)
 
 
+@exercise
 def mean_difference(answer) -> Verdict:
     """Check ``answer(latents, labels)``, (N, latent_dim) and (N,) booleans: mean code with minus mean code without."""
     return compare(
         answer,
         _difference,
-        cases=[(_CODES, _SMILES), (_CODES[:, :2], _GLASSES)],
-        mistakes={
-            "Your step leads the wrong way: it should lead from the faces without the attribute to those with it.": (
-                lambda z, y: -_difference(z, y)
-            ),
+        cases=[
+            (_CODES, _SMILES),
+            (_CODES[:, :2], _GLASSES),
+            (tensor([[1.0, 2.0], [0.0, -1.0], [4.0, 3.0]]), tensor([False, True, False])),
+        ],
+        hints={
             "You subtracted the mean of all faces: subtract the mean of the faces without the attribute.": (
                 lambda z, y: z[y].mean(0) - z.mean(0)
             ),
@@ -38,9 +42,6 @@ def mean_difference(answer) -> Verdict:
             "You made the step as long as 1: keep its length, so that a strength of 1 is the usual difference.": (
                 lambda z, y: torch.nn.functional.normalize(_difference(z, y), dim=0)
             ),
-            "You averaged over the numbers of a code as well: average over the faces, along dimension 0.": (
-                lambda z, y: z[y].mean() - z[~y].mean()
-            ),
             "latents[labels] with 0 and 1 as numbers picks the codes number 0 and 1: keep the labels boolean.": (
                 lambda z, y: z[y.long()].mean(0) - z[1 - y.long()].mean(0)
             ),
@@ -49,44 +50,36 @@ def mean_difference(answer) -> Verdict:
     )
 
 
+@exercise
 def flip_rate(answer) -> Verdict:
     """Check ``answer(before, after)``, probabilities (N,): of the faces below 0.5 before, the share above 0.5 after."""
-
-    def solution(before: Tensor, after: Tensor) -> Tensor:
-        return (after[before < 0.5] > 0.5).double().mean()
-
-    before = torch.tensor([0.1, 0.4, 0.7, 0.2, 0.9, 0.3, 0.05, 0.8])
-    after = torch.tensor([0.8, 0.3, 0.9, 0.6, 0.2, 0.9, 0.1, 0.1])
+    before = tensor([0.1, 0.4, 0.7, 0.2, 0.9, 0.3, 0.05, 0.8])
+    after = tensor([0.8, 0.3, 0.9, 0.6, 0.2, 0.9, 0.1, 0.1])
     return compare(
         answer,
-        solution,
-        cases=[(before, after), (before.flip(0), after)],
-        mistakes={
+        lambda before, after: (after[before < 0.5] > 0.5).double().mean(),
+        cases=[
+            (before, after),
+            (before.flip(0)[:7], after[:7]),
+            (tensor([0.5, 0.2, 0.3]), tensor([0.9, 0.5, 0.7])),  # exactly 0.5 is neither below nor above
+        ],
+        hints={
             "You divided by the number of all faces: only those below 0.5 before can flip; divide by their number.": (
                 lambda b, a: ((b < 0.5) & (a > 0.5)).double().mean()
             ),
             "You counted faces that were smiling before the edit: leave them out.": (
                 lambda b, a: (a > 0.5).double().mean()
             ),
-            "You took off the faces that stopped smiling: a flip is counted one way only.": (
-                lambda b, a: (a > 0.5).double().mean() - (b > 0.5).double().mean()
-            ),
-            "That is the mean change of the probability: count the faces that cross 0.5.": (
-                lambda b, a: (a - b).double().mean()
-            ),
-            "That is a mean probability: count the faces above 0.5.": lambda b, a: a[b < 0.5].double().mean(),
             "You counted the faces: divide by how many could have flipped.": (
                 lambda b, a: ((b < 0.5) & (a > 0.5)).sum()
             ),
-            "That is the share that did not flip.": lambda b, a: (a[b < 0.5] <= 0.5).double().mean(),
-            "You counted any face that changed sides: only from below 0.5 to above it is a flip.": (
-                lambda b, a: ((b < 0.5) != (a < 0.5)).double().mean()
-            ),
+            "That is a mean probability: count the faces above 0.5.": lambda b, a: a[b < 0.5].double().mean(),
         },
         praise="Right: the share of those who did not smile, and now do.",
     )
 
 
+@exercise
 def take_away(answer) -> Verdict:
     """Check ``answer(d, other)``, both (latent_dim,): what remains of d at a right angle to the other direction."""
 
@@ -97,10 +90,11 @@ def take_away(answer) -> Verdict:
         answer,
         lambda d, other: d - share(d, other),
         cases=[
-            (torch.tensor([1.0, 2.0, -1.0]), torch.tensor([2.0, 0.0, 1.5])),
-            (torch.tensor([0.5, -3.0]), torch.tensor([0.2, 0.4])),
+            (tensor([0.5, -3.0]), tensor([0.2, 0.4])),
+            (tensor([1.0, 2.0, -1.0]), tensor([2.0, 0.0, 1.5])),
+            (tensor([1.0, 2.0]), tensor([-2.0, 1.0])),
         ],
-        mistakes={
+        hints={
             "You divided by the length of the other direction once; with (d @ other) * other it takes its square.": (
                 lambda d, o: d - (d @ o) / o.norm() * o
             ),
@@ -108,14 +102,9 @@ def take_away(answer) -> Verdict:
                 lambda d, o: d - (d @ o) * o
             ),
             "That is the part along the other direction: take it away from d.": share,
-            "You added the part along the other direction: take it away.": lambda d, o: d + share(d, o),
             "You divided by d @ d: the shadow falls on the other direction, so it is other @ other.": (
                 lambda d, o: d - (d @ o) / (d @ d) * o
             ),
-            "You exchanged the two: d stays, and loses its part along the other direction.": (
-                lambda d, o: o - share(o, d)
-            ),
-            "You took the whole other direction away: take only as much of it as d contains.": lambda d, o: d - o,
             "You made the rest as long as 1: its length has a meaning, keep it.": (
                 lambda d, o: torch.nn.functional.normalize(d - share(d, o), dim=0)
             ),
@@ -124,23 +113,25 @@ def take_away(answer) -> Verdict:
     )
 
 
+@exercise
 def balanced_difference(answer) -> Verdict:
     """Check ``answer(latents, labels, other)``: the mean differences with and without ``other``, averaged."""
 
     def within(latents: Tensor, labels: Tensor, group: Tensor) -> Tensor:
         return _difference(latents[group], labels[group])
 
-    def solution(latents: Tensor, labels: Tensor, other: Tensor) -> Tensor:
-        return (within(latents, labels, other) + within(latents, labels, ~other)) / 2
-
     latents = torch.cat([_CODES, _CODES[:4].flip(1) + 1])
-    labels = torch.tensor([1, 1, 0, 1, 0, 1, 0, 0, 1, 0]).bool()
-    other = torch.tensor([1, 1, 0, 0, 1, 1, 1, 0, 1, 0]).bool()
+    labels = tensor([1, 1, 0, 1, 0, 1, 0, 0, 1, 0]).bool()
+    other = tensor([1, 1, 0, 0, 1, 1, 1, 0, 1, 0]).bool()
     return compare(
         answer,
-        solution,
-        cases=[(latents, labels, other), (latents[:, :2], labels, ~other)],
-        mistakes={
+        lambda latents, labels, other: (within(latents, labels, other) + within(latents, labels, ~other)) / 2,
+        cases=[
+            (latents, labels, other),
+            (latents[:, :2], labels, ~other),
+            (latents[[0, 2, 3, 7, 1], :1], labels[[0, 2, 3, 7, 1]], tensor([True, True, False, False, True])),
+        ],
+        hints={
             "That is the plain mean difference: the other attribute plays no part in it yet.": (
                 lambda z, y, o: _difference(z, y)
             ),
@@ -148,15 +139,8 @@ def balanced_difference(answer) -> Verdict:
             "You looked at the faces without the other attribute only: those with it count as much.": (
                 lambda z, y, o: within(z, y, ~o)
             ),
-            "You added the two differences: take their mean.": lambda z, y, o: 2 * solution(z, y, o),
             "You subtracted one difference from the other: take their mean.": (
                 lambda z, y, o: within(z, y, o) - within(z, y, ~o)
-            ),
-            "You exchanged the two attributes: the groups are made by the other one.": (
-                lambda z, y, o: solution(z, o, y)
-            ),
-            "Your step leads the wrong way: it should lead from the faces without the attribute to those with it.": (
-                lambda z, y, o: -solution(z, y, o)
             ),
             "You weighted the two groups by their sizes; here they should count the same.": (
                 lambda z, y, o: (

@@ -1,0 +1,227 @@
+"""Checks for lesson 07: the VAE, piece by piece."""
+
+import torch
+from torch import Tensor, tensor
+
+from vae_helpers.checks.verdict import Complaint, Verdict, call, compare, exercise, otherwise, result
+
+__all__ = ["diagnosis", "kl_divergence", "optimal_sigma", "reparameterize"]
+
+
+@exercise
+def kl_divergence(answer) -> Verdict:
+    """Check ``answer(mean, log_var)``, both (N, latent_dim): D_KL(N(mean, exp(log_var)) ‖ N(0, I)) in nats, (N,)."""
+
+    def halves(mean: Tensor, log_var: Tensor, variance: Tensor | None = None) -> Tensor:
+        return (mean.square() + (log_var.exp() if variance is None else variance) - log_var - 1) / 2
+
+    return compare(
+        answer,
+        lambda mean, log_var: halves(mean, log_var).sum(1),
+        cases=[
+            (
+                tensor([[0.5, -1.0, 0.3], [2.0, 0.0, -0.7], [0.1, 0.4, 1.0], [0.0, 1.0, -0.2]]),
+                tensor([[0.2, -1.0, 0.6], [-3.0, 0.5, 0.1], [0.9, -0.4, -2.0], [0.3, 0.0, 0.7]]),
+            ),
+            (tensor([[1.5, -0.2]]), tensor([[-0.8, 1.1]])),
+            (torch.zeros(3, 1), torch.zeros(3, 1)),
+        ],
+        hints={
+            "You took log_var for log σ, it seems: log_var is log σ², so σ² is exp(log_var), not exp(2 · log_var).": (
+                lambda mean, log_var: halves(mean, 2 * log_var).sum(1)
+            ),
+            "You used σ = exp(log_var / 2) where the formula has σ²: that is exp(log_var).": (
+                lambda mean, log_var: halves(mean, log_var, (log_var / 2).exp()).sum(1)
+            ),
+            "You averaged over the batch as well: return one number per image, of the shape (N,).": (
+                lambda mean, log_var: halves(mean, log_var).sum(1).mean()
+            ),
+            "The mean enters squared: μ², not μ.": (
+                lambda mean, log_var: (halves(mean, log_var) + (mean - mean.square()) / 2).sum(1)
+            ),
+            "The −1 is missing: without it the KL of the prior with itself would not be 0.": (
+                lambda mean, log_var: (halves(mean, log_var) + 0.5).sum(1)
+            ),
+            "You swapped the two distributions: this is the KL of the prior from q, not of q from the prior.": (
+                lambda mean, log_var: ((1 + mean.square()) / log_var.exp() - 1 + log_var).sum(1) / 2
+            ),
+        },
+        gradient=True,
+        praise="Right: one price per image, in nats, and never negative.",
+    )
+
+
+@exercise
+def reparameterize(answer) -> Verdict:
+    """Check ``answer(mean, log_var)``, both (N, latent_dim): draws from N(mean, exp(log_var)) that let gradients pass.
+
+    The draws are random, so the check looks at the statistics of many, with seeded random numbers.
+    """
+    otherwise(lambda mean, log_var: mean + (log_var / 2).exp() * torch.randn_like(mean))
+    sigma = tensor([0.5, 2.0])
+    mean = tensor([3.0, -2.0]).repeat(4000, 1).requires_grad_()
+    log_var = (2 * sigma.log()).repeat(4000, 1).requires_grad_()
+    torch.manual_seed(0)
+    drawn = call(answer, mean, log_var)
+    first, second = (result(answer, value, mean.shape) for value in (drawn, call(answer, mean, log_var)))
+    noise = first - mean.detach()
+    spread = noise.std(0)
+    widths = {
+        "You used exp(log_var), which is σ², as the width of the noise: σ is exp(log_var / 2).": sigma.square(),
+        "Your noise has the same width for every code: multiply ε by σ.": torch.ones(2),
+        "You multiplied ε by log_var itself: take its exponential, of half of it.": log_var[0].detach().abs(),
+        "You multiplied ε by log_var / 2: that is log σ, so take its exponential.": log_var[0].detach().abs() / 2,
+        "Your σ is upside down: is there a minus in the exponent?": 1 / sigma,
+    }
+
+    def has_width(width: Tensor) -> bool:
+        return torch.allclose(spread, width.double(), rtol=0.08)
+
+    if not noise.isfinite().all():
+        raise Complaint("Some of your codes are infinite or not a number.")
+    if noise.abs().max() < 1e-6:
+        raise Complaint("There is no noise in your code: it is just the mean. Add σ · ε with a random ε.")
+    if spread.max() < 1e-5:
+        raise Complaint(
+            "All images of the batch share one noise: draw an ε for every image, with the shape of mean. (Or is "
+            "there no ε at all?)"
+        )
+    if torch.equal(first, second):
+        raise Complaint(
+            "Two calls gave the same codes: the noise is not redrawn. Draw it anew in every call, unseeded."
+        )
+    if (noise / sigma).diff(dim=1).std() < 1e-5 or (noise / spread).diff(dim=1).std() < 1e-5:
+        raise Complaint("All numbers of a code share one ε: draw one for each, with the shape of mean.")
+    centre = noise.mean(0)
+    if torch.allclose(centre, -mean[0].detach().double(), atol=0.2):
+        raise Complaint("Your codes lie around 0, not around mean: add mean to σ · ε.")
+    if (centre.abs() > 0.1 * spread).any():
+        raise Complaint("Your codes are not centred on mean: ε should be as often below 0 as above (torch.randn).")
+    if not has_width(sigma):
+        raise Complaint(
+            next((hint for hint, width in widths.items() if has_width(width)), None)
+            or "Your noise has the wrong width: the standard deviation of z − mean should be σ."
+        )
+    if ((noise / spread) ** 4).mean().sub(3).abs() > 0.5:  # the fourth moment of N(0, 1) is 3
+        raise Complaint("Your noise has the right width, but is not Gaussian: draw ε with torch.randn.")
+    slopes = [None, None]
+    if isinstance(drawn, Tensor) and drawn.requires_grad:
+        slopes = torch.autograd.grad(drawn.sum(), [mean, log_var], allow_unused=True)
+    for name, slope, right in zip(("mean", "log_var"), slopes, (torch.ones_like(noise), noise / 2), strict=True):
+        if slope is None or not slope.any():
+            raise Complaint(
+                f"The draws are right, but no gradient passes to {name}: compute z from mean and log_var with + and ·, "
+                "without torch.normal, .sample(), .detach() or no_grad."
+            )
+        if not torch.allclose(slope.double(), right, atol=1e-3):
+            raise Complaint(f"The draws are right, but the gradient that passes to {name} is not.")
+    return Verdict(True, "Right: the chance sits in ε, and gradients pass to mean and log_var.", answer)
+
+
+@exercise
+def optimal_sigma(answer) -> Verdict:
+    """Check ``answer(reconstruction, images)``, both (N, C, H, W): the σ with the smallest Gaussian NLL, a number."""
+
+    def solution(reconstruction: Tensor, images: Tensor) -> Tensor:
+        return (images - reconstruction).square().mean().sqrt()
+
+    generator = torch.Generator().manual_seed(0)
+    images = torch.rand(5, 1, 3, 4, generator=generator)
+    reconstruction = (images + 0.05 + 0.2 * torch.randn(images.shape, generator=generator)).clamp(0, 1)
+    return compare(
+        answer,
+        solution,
+        cases=[
+            (reconstruction, images),
+            (torch.zeros(2, 1, 1, 2), tensor([[[[0.1, 0.7]]], [[[0.4, 0.2]]]])),
+            (tensor([[[[0.5]]]]), tensor([[[[0.5]]]])),
+        ],
+        hints={
+            "You took the mean absolute error: the Gaussian squares the errors, so the root mean square counts.": (
+                lambda reconstruction, images: (images - reconstruction).abs().mean()
+            ),
+            "You took the standard deviation of the errors, which forgets their mean: what counts is the mean of the "
+            "squared errors.": lambda reconstruction, images: (images - reconstruction).std(correction=0),
+            "You found one σ per image: one σ serves all images, so average over them too, before the root.": (
+                lambda reconstruction, images: (images - reconstruction).square().flatten(1).mean(1).sqrt()
+            ),
+            "You took the root for each image and averaged then: average the squared errors first.": (
+                lambda reconstruction, images: (images - reconstruction).square().flatten(1).mean(1).sqrt().mean()
+            ),
+        },
+        praise="Right: the best σ is the root mean squared error of a pixel, in grey levels.",
+    )
+
+
+# The patients of lesson 07's break-it lab, and what is wrong with each. No peeking before the exercise.
+PATIENTS = {
+    "A": "no sampling",
+    "B": "images not scaled",
+    "C": "none",
+    "D": "mean over pixels",
+    "E": "exp(log_var)",
+    "F": "train mode at evaluation",
+}
+
+_SYMPTOMS = {
+    "no sampling": "how wide is the noise that is added to the mean?",
+    "images not scaled": "which sign has the reported loss, and what has become of the pictures?",
+    "none": "is any of the numbers really unlike those of a VAE without a bug?",
+    "mean over pixels": "compare the size of the reported loss with the honest one.",
+    "exp(log_var)": "is the noise as wide as log_var says?",
+    "train mode at evaluation": "how far apart are two codes of one image, and does the reported loss agree with the "
+    "honest one?",
+}
+_BUGS = (
+    *PATIENTS.values(),
+    "KL sign",
+    "KL summed over batch",
+    "sampling at evaluation",
+    "sigmoid twice",
+    "strong beta",
+)
+# Pairs that are easily taken for one another: (what it is, what was said).
+_CONFUSIONS = {
+    ("mean over pixels", "strong beta"): "the code has collapsed, true, but a strong β leaves the distortion in nats "
+    "per image: look at the size of the reported loss.",
+    ("mean over pixels", "KL summed over batch"): "the code has collapsed, true, but that bug leaves the distortion "
+    "in nats per image: look at the size of the reported loss.",
+    ("exp(log_var)", "none"): "the loss looks healthy, true. Now compare the width of the noise with that of a VAE "
+    "without a bug.",
+    ("exp(log_var)", "no sampling"): "the noise is too narrow, true, but it is not gone.",
+    ("no sampling", "exp(log_var)"): "the noise is not as wide as log_var says, true, but how much of it is left?",
+    ("no sampling", "none"): "the reconstructions look fine, true. Look at the width of the noise.",
+    ("train mode at evaluation", "sampling at evaluation"): "two codes of one image differ, true, but sampling would "
+    "leave the reported loss equal to the honest one.",
+    ("train mode at evaluation", "none"): "the pictures look healthy, true. Ask for the code of one image twice.",
+    ("images not scaled", "KL sign"): "the loss is far below zero, true, but is it the rate or the distortion that "
+    "made it so?",
+}
+
+
+@exercise
+def diagnosis(answer) -> Verdict:
+    """Check a dict, patient ("A" to "F") → name of the bug (or "none"), for lesson 07's break-it lab."""
+    if not isinstance(answer, dict):
+        return Verdict(False, f"Give a dict, patient → bug, not a {type(answer).__name__}.", PATIENTS)
+    known = {bug.lower(): bug for bug in _BUGS}
+    sentences = []
+    for patient, truth in PATIENTS.items():
+        given = answer.get(patient, ...)
+        bug = known.get(given.strip().lower()) if isinstance(given, str) else None
+        if given is ...:
+            sentences.append(f"Patient {patient} has no diagnosis yet.")
+        elif given is None and truth == "none":
+            sentences.append(f'Patient {patient}: you mean the word "none", in quotes.')
+        elif bug is None:
+            sentences.append(
+                f"Patient {patient}: there is no bug called {str(given)[:40]!r}; copy the name from the table."
+            )
+        elif (truth, bug) in _CONFUSIONS:
+            sentences.append(f"Patient {patient}: {_CONFUSIONS[truth, bug]}")
+        elif bug != truth:
+            sentences.append(f"Patient {patient} has something else: {_SYMPTOMS[truth]}")
+    right = len(PATIENTS) - len(sentences)
+    if not sentences:
+        return Verdict(True, "Right: all six. You can debug VAEs now.", PATIENTS)
+    return Verdict(False, f"{right} of {len(PATIENTS)} are right. " + " ".join(sentences), PATIENTS)
