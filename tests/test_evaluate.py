@@ -113,6 +113,30 @@ def test_the_chunk_size_bounds_what_is_decoded_at_once(monkeypatch):
     assert nll.shape == (50,) and sizes == [40] * 9 + [40, 40, 10]
 
 
+def test_the_estimate_follows_its_seed_is_float32_and_leaves_model_and_torch_as_they_were(monkeypatch):
+    monkeypatch.setattr("vae_helpers.train.has_fast_bfloat16", lambda device: True)
+    model, images = models.FaceVAE(image_shape=(1, 8, 8), channels=(4, 4), latent_dim=3), torch.rand(6, 1, 8, 8)
+    before, state = {name: value.clone() for name, value in model.state_dict().items()}, torch.get_rng_state()
+    nll = evaluate.importance_weighted_nll(model, images, 5)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training and all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    torch.rand(1)
+    assert torch.equal(evaluate.importance_weighted_nll(model, images, 5), nll) and nll.dtype == torch.float32
+    assert torch.equal(evaluate.importance_weighted_nll(model.eval(), images, 5), nll), "in evaluation mode anyway"
+    assert not torch.equal(evaluate.importance_weighted_nll(model, images, 5, seed=1), nll)
+
+
+def test_features_leave_an_apple_gpu_before_they_become_float64():
+    class OnAppleGPU:
+        def detach(self):
+            return self
+
+        def cpu(self):
+            return torch.eye(3)
+
+    assert evaluate.frechet_distance(OnAppleGPU(), OnAppleGPU()) == pytest.approx(0)
+
+
 def test_active_units_are_those_whose_mean_varies():
     mean = torch.randn(1000, 3) * torch.tensor([1.0, 0.2, 0.05]) + torch.tensor([0.0, 0.0, 9.0])
     assert evaluate.active_units(mean).tolist() == [True, True, False]

@@ -1,13 +1,15 @@
+import copy
 import math
 
 import pytest
 import torch
 from torch import nn
 
+from vae_helpers import plots
 from vae_helpers.data import ImageSet
-from vae_helpers.losses import squared_error
-from vae_helpers.models import DenseAutoencoder
-from vae_helpers.train import fit, has_fast_bfloat16, measure, mixed_precision
+from vae_helpers.losses import negative_elbo, squared_error
+from vae_helpers.models import ConvVAE, DenseAutoencoder, DenseVAE, FaceVAE
+from vae_helpers.train import fit, has_fast_bfloat16, measure, measuring, mixed_precision
 
 CPU = torch.device("cpu")
 
@@ -90,6 +92,118 @@ def test_interrupting_keeps_what_was_learnt(capsys):
     assert "Stopped by hand after 7 of 150 steps; the model keeps what it has learnt." in capsys.readouterr().out
 
 
+def rows(history):
+    """How many epochs each column of a history tells of."""
+    return {len(column) for part in (history.train, history.valid) for column in part.values()} | {len(history.seconds)}
+
+
+@pytest.mark.parametrize("stop_in", ["training", "validation"])
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_a_stop_anywhere_leaves_whole_epochs_only_and_evaluation_mode(stop_in, epoch):
+    calls = {True: 0, False: 0}
+
+    def loss(model, images, labels):
+        calls[model.training] += 1
+        if (stop_in == "training", calls[model.training]) == (model.training, epoch):
+            raise KeyboardInterrupt
+        return squared_error(model(images), images)
+
+    model = small_model()
+    history = fit(model, random_images(), loss, epochs=5, batch_size=70, valid=random_images(9), device="cpu")
+    assert rows(history) == {epoch - 1} or (epoch == 1 and not history.seconds)
+    assert not any(layer.training for layer in model.modules())
+    assert all(len(line.get_xdata()) == epoch - 1 for line in plots.history(history, "t", "nats").axes[0].lines)
+
+
+def test_any_error_leaves_evaluation_mode():
+    def loss(model, images, labels):
+        raise KeyError("a mistake in the loss")
+
+    model = small_model()
+    with pytest.raises(KeyError, match="a mistake in the loss"):
+        fit(model, random_images(), loss, epochs=1, device="cpu")
+    assert not any(layer.training for layer in model.modules())
+
+
+@pytest.mark.parametrize("spoilt", ["loss", "weights"])
+def test_a_stop_by_hand_does_not_keep_weights_that_are_no_numbers(spoilt):
+    calls = []
+
+    def loss(model, images, labels):
+        calls.append(1)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        factor = math.nan if (len(calls), spoilt) == (5, "loss") else 1
+        error = squared_error(model(images), images) * factor
+        if (len(calls), spoilt) == (5, "weights"):
+            return error + (0 * model.encoder[0].weight.sum()).sqrt()  # finite, but its gradient is not
+        return error
+
+    model = small_model()
+    with pytest.raises(FloatingPointError, match=f"The {spoilt} became .* in step 2 of epoch 2.*back where it was"):
+        fit(model, random_images(), loss, epochs=3, batch_size=32, lr=0.01, device="cpu")
+    assert all(p.isfinite().all() for p in model.parameters()) and not model.training
+    assert not torch.equal(model.encoder[0].weight, small_model().encoder[0].weight), "one epoch went well"
+
+
+def test_weights_that_are_no_numbers_at_the_very_end_are_found():
+    def loss(model, images, labels):
+        return squared_error(model(images), images) + (0 * model.encoder[0].weight.sum()).sqrt()
+
+    with pytest.raises(FloatingPointError, match="The weights became NaN or infinite in step 1 of epoch 1"):
+        fit(small_model(), random_images(), loss, epochs=1, batch_size=70, device="cpu")
+
+
+def vae(seed=0):
+    torch.manual_seed(seed)
+    return DenseVAE(image_shape=(1, 8, 8), hidden=(16,), latent_dim=4)
+
+
+def test_held_out_images_change_nothing_in_a_training_that_draws():
+    alone, watched = vae(), vae()
+    torch.manual_seed(1)
+    history = fit(alone, random_images(), negative_elbo, epochs=3, batch_size=32, device="cpu")
+    torch.manual_seed(1)
+    other = fit(watched, random_images(), negative_elbo, epochs=3, batch_size=32, device="cpu", valid=random_images(9))
+    assert all(torch.equal(a, b) for a, b in zip(alone.parameters(), watched.parameters(), strict=True))
+    assert history.train == other.train and rows(other) == {3}
+
+
+def test_measuring_draws_the_same_each_time_and_leaves_torch_and_every_layer_as_they_were():
+    model = FaceVAE(image_shape=(1, 8, 8), channels=(4, 4), latent_dim=3)
+    model.decoder.eval()
+    before, modes = copy.deepcopy(model.state_dict()), [layer.training for layer in model.modules()]
+    state = torch.get_rng_state()
+    first = measure(model, random_images(30), negative_elbo)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.rand(3)
+    assert measure(model, random_images(30), negative_elbo) == first
+    assert modes == [layer.training for layer in model.modules()] and len(set(modes)) == 2
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    with pytest.raises(KeyError), measuring(model):
+        raise KeyError
+    assert modes == [layer.training for layer in model.modules()]
+
+
+def test_held_out_images_are_measured_in_float32_also_where_training_is_faster_without(monkeypatch):
+    monkeypatch.setattr("vae_helpers.train.has_fast_bfloat16", lambda device: True)
+    seen = set()
+
+    class Watched(ConvVAE):
+        def decode(self, z):
+            seen.add((self.training, self.decoder[0](z).dtype))
+            return super().decode(z)
+
+    def by_parts(model, images, labels):
+        return squared_error(model.decode(model.encode(images)[0]), images)
+
+    for loss in (negative_elbo, by_parts):
+        seen.clear()
+        model = Watched(image_shape=(1, 8, 8), channels=(4,), hidden=8, latent_dim=3)
+        fit(model, random_images(), loss, epochs=2, valid=random_images(9), device="cpu", batch_size=70)
+        assert seen == {(True, torch.bfloat16), (False, torch.float32)}
+
+
 def test_a_loss_that_is_no_number_names_the_step_and_puts_the_model_back():
     calls = []
 
@@ -144,19 +258,54 @@ def test_any_number_of_steps_will_do(epochs):
 
 
 @pytest.mark.parametrize("setting", ["epochs", "batch_size", "lr"])
-def test_settings_must_be_positive(setting):
-    with pytest.raises(ValueError, match=f"{setting} must be more than 0, but is 0"):
-        fit(small_model(), random_images(), **{"epochs": 1, setting: 0})
+@pytest.mark.parametrize("value", [0, -1, 0.5, math.nan, math.inf])
+def test_settings_must_be_positive_and_most_of_them_whole(setting, value):
+    if (setting, value) == ("lr", 0.5):
+        return
+    kind = "more than 0 and finite" if setting == "lr" else "a whole number of at least 1"
+    with pytest.raises(ValueError, match=f"{setting} must be {kind}, but is {value}"):
+        fit(small_model(), random_images(), **{"epochs": 1, setting: value})
 
 
-def test_an_empty_set_is_refused():
-    with pytest.raises(ValueError, match=r"len\(data\) must be more than 0"):
-        fit(small_model(), random_images().subset(slice(0)), epochs=1)
+def test_empty_sets_and_bare_tensors_are_refused():
+    data, empty = random_images(), random_images().subset(slice(0))
+    for name, sets in {"data": (empty, None), "valid": (data, empty)}.items():
+        with pytest.raises(ValueError, match=rf"len\({name}\) must be a whole number of at least 1, but is 0"):
+            fit(small_model(), sets[0], epochs=1, valid=sets[1])
+    with pytest.raises(ValueError, match=r"len\(data\) must be"):
+        measure(small_model(), empty)
+    for call in (fit, measure):
+        with pytest.raises(ValueError, match="data must be an ImageSet.*but is a Tensor"):
+            call(small_model(), data.floats, **{"epochs": 1} if call is fit else {})
 
 
-def test_a_loss_that_averaged_over_the_batch_is_refused():
-    with pytest.raises(ValueError, match="one number per image.*sum over the pixels only"):
-        fit(small_model(), random_images(), lambda m, x, y: squared_error(m(x), x).mean(), epochs=1, device="cpu")
+def test_a_device_that_is_not_there_is_named(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ValueError, match="You asked for the device 'cuda', which this machine does not have"):
+        fit(small_model(), random_images(), epochs=1, device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda error: error.mean(), r"'loss' is \(\); sum over the pixels only"),
+        (lambda error: error.mean().reshape(1), r"shape \(70,\), but 'loss' is \(1,\)"),
+        (lambda error: error[:, None], r"'loss' is \(70, 1\)"),
+        (lambda error: error.mean().item(), "'loss' is float"),
+        (lambda error: {"loss": error, "part": error.mean()}, r"'part' is \(\)"),
+        (lambda error: {"error": error}, r"""a dict of \['error'\]; what is to be minimised must be named "loss"."""),
+    ],
+)
+def test_a_loss_that_is_not_one_number_per_image_is_refused(change, told):
+    def loss(model, images, labels):
+        return change(squared_error(model(images), images))
+
+    for call in (
+        lambda: fit(small_model(), random_images(), loss, epochs=1),
+        lambda: measure(small_model(), random_images(), loss),
+    ):
+        with pytest.raises(ValueError, match=told):
+            call()
 
 
 def test_only_models_with_convolutions_use_bfloat16_and_only_on_machines_made_for_it(monkeypatch):

@@ -2,6 +2,8 @@
 
 import os
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
@@ -10,12 +12,13 @@ import torch
 T = TypeVar("T")
 
 
-def pick_device(prefer: str | None = None) -> torch.device:
-    """Return the device to compute on: CUDA if there is one, else Apple's MPS, else the CPU.
+def pick_device(prefer: torch.device | str | None = None) -> torch.device:
+    """Return the device to compute on: CUDA if there is one, else the CPU.
 
     Args:
-        prefer: a device name such as ``"cpu"`` or ``"cuda:1"``, taken instead of the best one. The environment
-            variable ``VAE_DEVICE`` overrides both, so that a lesson can be moved without editing it.
+        prefer: a device such as ``"cpu"`` or ``"cuda:1"``, taken instead. Apple's ``"mps"`` is used only where it is
+            asked for, because in some versions of PyTorch it lacks what the course needs. The environment variable
+            ``VAE_DEVICE`` overrides both, so that a lesson can be moved without editing it.
 
     Raises:
         ValueError: the device asked for is not on this machine.
@@ -24,7 +27,7 @@ def pick_device(prefer: str | None = None) -> torch.device:
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
     present = [kind for kind, count in counts.items() if count]
     if name is None:
-        return torch.device(present[0])
+        return torch.device("cuda" if counts["cuda"] else "cpu")
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -32,7 +35,7 @@ def pick_device(prefer: str | None = None) -> torch.device:
     if device is None or (device.index or 0) >= counts.get(device.type, 0):
         origin = "VAE_DEVICE names" if os.environ.get("VAE_DEVICE") else "You asked for"
         raise ValueError(
-            f"{origin} the device {name!r}, which this machine does not have; it has: {', '.join(present)}."
+            f"{origin} the device '{name}', which this machine does not have; it has: {', '.join(present)}."
         )
     return device
 
@@ -42,6 +45,19 @@ def seed_everything(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+@contextmanager
+def own_random(device: torch.device, seed: int = 0) -> Iterator[None]:
+    """Inside this block torch draws by ``seed``; after it, torch goes on as if nothing had been drawn."""
+    mps = torch.mps.get_rng_state() if device.type == "mps" else None
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            if mps is not None:
+                torch.mps.set_rng_state(mps)
 
 
 def budget(*, cpu: T, gpu: T) -> T:

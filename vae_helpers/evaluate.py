@@ -34,7 +34,6 @@ def decode_all(model: nn.Module, codes: Tensor) -> Tensor:
     return torch.cat([model.decode(part.to(device)) for part in codes.split(500)])
 
 
-@torch.no_grad()
 def importance_weighted_nll(
     model: nn.Module,
     images: Tensor,
@@ -42,24 +41,23 @@ def importance_weighted_nll(
     *,
     likelihood: str = "bernoulli",
     sigma: float | Tensor = 1.0,
-    float32: bool = False,
+    seed: int = 0,
 ) -> Tensor:
     """Estimate -log p(x) of each image with k codes drawn from q(z|x).
 
-    .. math:: -\\log \\frac1k \\sum_{i=1}^k \\frac{p(x|z_i) \\, p(z_i)}{q(z_i|x)}, \\qquad z_i \\sim q(z|x)
+        -log( 1/k · Σᵢ p(x|zᵢ) p(zᵢ) / q(zᵢ|x) )    with z₁ … zₖ from q(z|x)
 
     Its expectation is an upper bound of -log p(x) that gets tighter with k. With k = 1 it is the -ELBO; with
     k of 1,000 and more it is what papers report as the NLL. (Burda, Grosse and Salakhutdinov, 2016, "Importance
     weighted autoencoders", arXiv:1509.00519.)
 
     Args:
-        model: a VAE, in evaluation mode.
-        images: (N, C, H, W), in [0, 1]; for "bernoulli" black-and-white ones, as :meth:`ImageSet.binarized` makes.
+        model: a VAE. It is measured in float32 and in evaluation mode.
+        images: (N, C, H, W), in [0, 1]; for "bernoulli" black-and-white ones, as ``ImageSet.binarized`` makes.
         k: codes per image.
-        likelihood: ``"bernoulli"`` or ``"gaussian"``, as in :func:`vae_helpers.losses.reconstruction_nll`.
+        likelihood: ``"bernoulli"`` or ``"gaussian"``, as in ``losses.reconstruction_nll``.
         sigma: as there; one number, or one per pixel.
-        float32: compute in float32 in any case. Otherwise a convolutional model computes in bfloat16 where that is
-            faster, as in training; what this changes for the shipped digits model stands in its card.
+        seed: decides the draws; torch's own random numbers are left alone.
 
     Returns:
         (N,), in nats per image, on the model's device.
@@ -67,12 +65,10 @@ def importance_weighted_nll(
     Raises:
         ValueError: k is not a positive whole number, or the images do not fit the model.
     """
-    if k != int(k) or k < 1:
-        raise ValueError(f"k must be a whole number of at least 1, but is {k}.")
+    k = train.whole_number("k", k)
     device = next(model.parameters()).device
     chunk = _CHUNK.get(device.type, _CHUNK_GPU)
-    fast = train.prefers_bfloat16(model, device) and not float32
-    with torch.autocast(device.type, torch.bfloat16, enabled=fast):
+    with train.measuring(model, seed):
         parts = [_chunk_nll(model, part.to(device), k, chunk, likelihood, sigma) for part in images.split(chunk)]
     return torch.cat(parts)
 
@@ -124,7 +120,7 @@ def frechet_distance(features: Tensor, others: Tensor) -> float:
 
 
 def _mean_and_covariance(features: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    array = features.double().cpu().numpy()
+    array = features.detach().cpu().double().numpy()  # in this order, because Apple's GPUs have no float64
     return array.mean(0), np.cov(array, rowvar=False)
 
 
@@ -147,7 +143,6 @@ def scoreboard(
     k: int = 100,
     likelihood: str = "bernoulli",
     sigma: float | Tensor = 1.0,
-    seed: int = 0,
 ) -> "Scoreboard":
     """Measure models on held-out images, one row for each, and one for the images themselves.
 
@@ -162,7 +157,6 @@ def scoreboard(
         k: draws per image for the NLL, see :func:`importance_weighted_nll`.
         likelihood: as there.
         sigma: as there.
-        seed: the same seed gives the same numbers.
 
     Returns:
         A list of rows that shows itself as a table. Each row is a dict with the keys of :data:`COLUMNS`.
@@ -175,12 +169,8 @@ def scoreboard(
     sample_score = _SampleScore() if images.label_names == tuple("0123456789") else None
     board = Scoreboard()
     for name, model in entries.items():
-        device = next(model.parameters()).device
-        was_training = model.training
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            board.append({"model": name, **_row(model.eval(), images, k, likelihood, sigma, sample_score)})
-        model.train(was_training)
+        with train.measuring(model):
+            board.append({"model": name, **_row(model, images, k, likelihood, sigma, sample_score)})
     if sample_score:
         board.append({"model": "the images themselves", "frechet": sample_score(images.floats)})
     return board

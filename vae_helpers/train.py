@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from vae_helpers.device import pick_device
+from vae_helpers.data import ImageSet, SoundSet
+from vae_helpers.device import own_random, pick_device
 from vae_helpers.losses import reconstruction_loss
 
 Loss = Callable[[nn.Module, Tensor, Tensor], "Tensor | dict[str, Tensor]"]
@@ -21,11 +22,12 @@ Loss = Callable[[nn.Module, Tensor, Tensor], "Tensor | dict[str, Tensor]"]
 
 @dataclass
 class History:
-    """What happened in each epoch, for every quantity that the loss returned.
+    """What happened in each whole epoch, for every quantity that the loss returned.
 
     Attributes:
         train: name → mean over the epoch's training images, one number per epoch.
-        valid: the same for the held-out images, measured after the epoch; empty without held-out images.
+        valid: the same for the held-out images, measured after the epoch; empty without held-out images, and NaN for
+            the epochs before a resumed training was given some.
         seconds: wall time of each epoch, without the measuring of held-out images.
     """
 
@@ -36,11 +38,11 @@ class History:
 
 def fit(
     model: nn.Module,
-    data,
+    data: ImageSet | SoundSet,
     loss: Loss = reconstruction_loss,
     *,
     epochs: int,
-    valid=None,
+    valid: ImageSet | SoundSet | None = None,
     batch_size: int = 128,
     lr: float = 1e-3,
     seed: int = 0,
@@ -54,20 +56,20 @@ def fit(
 
     Interrupting (the stop button in Jupyter, Ctrl-C in a terminal) ends the training and keeps what was learnt.
 
-    Models with convolutions compute in bfloat16 where that is faster (:func:`mixed_precision`).
+    Models with convolutions train in bfloat16 where that is faster (``mixed_precision``).
 
     Args:
         model: any module.
-        data: an :class:`~vae_helpers.data.ImageSet`, or anything with its ``len``, ``to`` and ``batches``.
+        data: images or sounds, or anything else with the ``len``, ``to`` and ``batches`` of an ``ImageSet``.
         loss: called as ``loss(model, images, labels)``. Returns the (N,) losses of the images, or a dict of
             such tensors, of which ``"loss"`` is minimised and the others are recorded.
         epochs: how often every image is seen.
-        valid: held-out images, to be measured after each epoch.
+        valid: held-out images, to be measured after each epoch (``measure``); the training is the same without them.
         batch_size: images per step.
         lr: the highest learning rate.
         seed: decides the order of the images. Starting weights, and noise that the model or the loss draws, follow
-            PyTorch's own seed (:func:`vae_helpers.device.seed_everything`).
-        device: where to train; by default :func:`~vae_helpers.device.pick_device` chooses.
+            PyTorch's own seed (``device.seed_everything``).
+        device: where to train; ``device.pick_device`` chooses, or checks that the device is there.
         checkpoint: a file that keeps the state of the training after every epoch. If it is there already, the
             training goes on from it, and ends with the same model as one that was never stopped.
 
@@ -75,15 +77,18 @@ def fit(
         What happened in each epoch.
 
     Raises:
-        ValueError: there are no images, a number that must be positive is not, or the checkpoint is of a training
-            with other numbers than these.
-        FloatingPointError: the loss became NaN or infinite. The model is put back to the end of the last epoch
-            that went well.
+        ValueError: there are no images, a number is not positive, the device is missing, the loss does not return
+            one number per image, or the checkpoint is of a training with other numbers than these.
+        FloatingPointError: the loss or a weight became NaN or infinite. The model is put back to the end of the last
+            epoch that went well.
     """
-    for name, value in {"epochs": epochs, "batch_size": batch_size, "lr": lr, "len(data)": len(data)}.items():
-        if not value > 0:
-            raise ValueError(f"{name} must be more than 0, but is {value}.")
-    device = torch.device(device) if device is not None else pick_device()
+    epochs, batch_size = whole_number("epochs", epochs), whole_number("batch_size", batch_size)
+    if not 0 < lr < math.inf:
+        raise ValueError(f"lr must be more than 0 and finite, but is {lr}.")
+    _check_set("data", data)
+    if valid is not None:
+        _check_set("valid", valid)
+    device = pick_device(device)
     model.to(device, memory_format=torch.channels_last)
     data = data.to(device)
     valid = valid.to(device) if valid is not None else None
@@ -102,37 +107,42 @@ def fit(
         history = _resume(Path(checkpoint), model, optimizer, schedule, settings)
     done = len(history.seconds)
     progress = tqdm(total=epochs * steps, initial=done * steps, file=sys.stdout, bar_format=_BAR)
-    with progress, mixed_precision(model, device):
+    before, recorded = copy.deepcopy(model.state_dict()), []
+    with progress:
         try:
             for epoch in range(done, epochs):
-                before = copy.deepcopy(model.state_dict())
                 start = time.perf_counter()
                 recorded = []
                 model.train()
-                for images, labels in data.batches(batch_size, shuffle=True, seed=seed + epoch):
-                    parts = _as_dict(loss(model, _channels_last(images), labels))
-                    optimizer.zero_grad()
-                    parts["loss"].mean().backward()
-                    optimizer.step()
-                    schedule.step()
-                    # Kept on the device: reading a number in every step would make the device wait.
-                    recorded.append({name: value.detach().sum() for name, value in parts.items()})
-                    progress.update()
+                with mixed_precision(model, device):
+                    for images, labels in data.batches(batch_size, shuffle=True, seed=seed + epoch):
+                        parts = _as_dict(loss(model, _channels_last(images), labels), len(images))
+                        optimizer.zero_grad()
+                        parts["loss"].mean().backward()
+                        optimizer.step()
+                        schedule.step()
+                        # Kept on the device: reading a number in every step would make the device wait.
+                        recorded.append({name: value.detach().sum() for name, value in parts.items()})
+                        progress.update()
                 _stop_if_not_finite(model, before, recorded, epoch, lr)
-                history.seconds.append(time.perf_counter() - start)
-                _append(history.train, _means(recorded, len(data)))
-                if valid is not None:
-                    _append(history.valid, measure(model, valid, loss))
+                before = copy.deepcopy(model.state_dict())
+                seconds = [*history.seconds, time.perf_counter() - start]
+                train = _with_row(history.train, _means(recorded, len(data)), epoch)
+                held_out = measure(model, valid, loss) if valid is not None else {}
+                # One assignment, so that a stop by hand finds all of an epoch in it, or nothing.
+                history = History(train, _with_row(history.valid, held_out, epoch), seconds)
                 if checkpoint:
                     _save(Path(checkpoint), model, optimizer, schedule, settings, history)
                 progress.set_description_str(_describe(history, epochs), refresh=True)
         except KeyboardInterrupt:
+            _stop_if_not_finite(model, before, recorded, len(history.seconds), lr)
             progress.write(
                 f"Stopped by hand after {progress.n:,} of {progress.total:,} steps; "
                 "the model keeps what it has learnt.",
                 file=sys.stdout,
             )
-    model.eval()
+        finally:
+            model.eval()
     return history
 
 
@@ -140,43 +150,56 @@ def fit(
 _BAR = "{desc}{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps, {elapsed}<{remaining}"
 
 
-@torch.no_grad()
-def measure(model: nn.Module, data, loss: Loss = reconstruction_loss, batch_size: int = 500) -> dict[str, float]:
+def measure(
+    model: nn.Module, data: ImageSet | SoundSet, loss: Loss = reconstruction_loss, batch_size: int = 500
+) -> dict[str, float]:
     """Return what ``loss`` returns, averaged over all images of ``data``: name → mean.
 
-    The model is put, and left, in evaluation mode. Arguments are those of :func:`fit`.
+    The model computes in float32 and in evaluation mode (``measuring``). Noise that it draws is the same in every
+    call. Arguments are those of ``fit``.
     """
-    model.eval()
+    _check_set("data", data)
     device = next(model.parameters()).device
     recorded = []
-    for images, labels in data.to(device).batches(batch_size):
-        parts = _as_dict(loss(model, _channels_last(images), labels))
-        recorded.append({name: value.sum() for name, value in parts.items()})
+    with measuring(model):
+        for images, labels in data.to(device).batches(batch_size):
+            parts = _as_dict(loss(model, _channels_last(images), labels), len(images))
+            recorded.append({name: value.sum() for name, value in parts.items()})
     return _means(recorded, len(data))
 
 
 @contextmanager
-def mixed_precision(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Inside this block, ``model(...)`` computes in bfloat16 if it has convolutions and the machine is made for it.
+def measuring(model: nn.Module, seed: int = 0) -> Iterator[None]:
+    """Inside this block ``model`` is in evaluation mode, needs no gradients, and torch draws by ``seed``.
 
-    Only the model's own forward pass is affected. Losses, weights and gradients stay float32.
+    After it all is as before: every layer's mode, and the random numbers that come next.
     """
-    if not prefers_bfloat16(model, device):
-        yield
-        return
-    model.forward = torch.autocast(device.type, torch.bfloat16)(model.forward)
+    modes = {layer: layer.training for layer in model.modules()}
+    with torch.no_grad(), own_random(next(model.parameters(), torch.empty(0)).device, seed):
+        model.eval()
+        try:
+            yield
+        finally:
+            for layer, mode in modes.items():
+                layer.training = mode
+
+
+@contextmanager
+def mixed_precision(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Inside this block ``model`` computes in bfloat16 if it has convolutions and the machine is made for it.
+
+    That holds for ``model(...)`` and its ``encode`` and ``decode``. Losses, weights and gradients stay float32. Models
+    without convolutions stay so too: for matrices as small as the course's, converting costs more than it saves.
+    """
+    has_convolutions = any(isinstance(layer, nn.modules.conv._ConvNd) for layer in model.modules())
+    names = ("forward", "encode", "decode", "decode_logits") if has_convolutions and has_fast_bfloat16(device) else ()
+    methods = {name: getattr(model, name) for name in names if callable(getattr(model, name, None))}
+    vars(model).update({name: torch.autocast(device.type, torch.bfloat16)(method) for name, method in methods.items()})
     try:
         yield
     finally:
-        del model.forward  # the class's own forward shows again
-
-
-def prefers_bfloat16(model: nn.Module, device: torch.device) -> bool:
-    """Say whether ``model`` is faster in bfloat16 on ``device``.
-
-    Models without convolutions are not: for matrices as small as the course's, converting costs more than it saves.
-    """
-    return has_fast_bfloat16(device) and any(isinstance(m, nn.modules.conv._ConvNd) for m in model.modules())
+        for name in methods:
+            del vars(model)[name]  # the class's own method shows again
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
@@ -217,14 +240,31 @@ def _resume(path: Path, model, optimizer, schedule, settings: dict) -> History:
     return History(**state["history"])
 
 
-def _as_dict(parts: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
+def _as_dict(parts: Tensor | dict[str, Tensor], count: int) -> dict[str, Tensor]:
     parts = parts if isinstance(parts, dict) else {"loss": parts}
-    if parts["loss"].ndim != 1:
-        raise ValueError(
-            "The loss must return one number per image, a tensor of the shape (N,), but it has the shape "
-            f"{tuple(parts['loss'].shape)}; sum over the pixels only, not over the batch."
-        )
+    if "loss" not in parts:
+        raise ValueError(f'The loss returned a dict of {list(parts)}; what is to be minimised must be named "loss".')
+    for name, values in parts.items():
+        if not torch.is_tensor(values) or values.shape != (count,):
+            shape = tuple(values.shape) if torch.is_tensor(values) else type(values).__name__
+            raise ValueError(
+                f"The loss must return one number per image, a tensor of the shape ({count},), but {name!r} is "
+                f"{shape}; sum over the pixels only, not over the batch."
+            )
     return parts
+
+
+def whole_number(name: str, value: float) -> int:
+    """Return ``value`` as an int; raise ValueError unless it is a whole number of at least 1."""
+    if not 1 <= value < math.inf or value % 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, but is {value}.")
+    return int(value)
+
+
+def _check_set(name: str, data: ImageSet | SoundSet) -> None:
+    if not hasattr(data, "batches"):
+        raise ValueError(f"{name} must be an ImageSet, which load_digits returns, but is a {type(data).__name__}.")
+    whole_number(f"len({name})", len(data))
 
 
 def _channels_last(images: Tensor) -> Tensor:
@@ -236,9 +276,9 @@ def _means(recorded: list[dict[str, Tensor]], count: int) -> dict[str, float]:
     return {name: torch.stack([r[name] for r in recorded]).sum().item() / count for name in recorded[0]}
 
 
-def _append(columns: dict[str, list[float]], row: dict[str, float]) -> None:
-    for name, value in row.items():
-        columns.setdefault(name, []).append(value)
+def _with_row(columns: dict[str, list[float]], row: dict[str, float], before: int) -> dict[str, list[float]]:
+    """Return the columns with one more number each; what was or is not measured is NaN."""
+    return {n: [*columns.get(n, [math.nan] * before), row.get(n, math.nan)] for n in {**columns, **row}}
 
 
 def _describe(history: History, epochs: int) -> str:
@@ -249,19 +289,18 @@ def _describe(history: History, epochs: int) -> str:
 
 
 def _stop_if_not_finite(model: nn.Module, before: dict, recorded: list, epoch: int, lr: float) -> None:
-    """Raise FloatingPointError if a step of this epoch had a loss that is no number, naming the step."""
-    losses = torch.stack([r["loss"] for r in recorded])
-    bad = (~losses.isfinite()).nonzero()
-    if not len(bad):
+    """Put the model back and raise FloatingPointError if a loss or a weight of this epoch is no number."""
+    losses = [r["loss"] for r in recorded]
+    bad = [] if not losses else (~torch.stack(losses).isfinite()).nonzero()
+    if not len(bad) and torch.stack([value.isfinite().all() for value in model.state_dict().values()]).all():
         return
     model.load_state_dict(before)
-    model.eval()
-    first = int(bad[0])
-    if epoch == 0 and first == 0:
+    step = int(bad[0]) + 1 if len(bad) else len(losses)
+    what = f"loss became {losses[step - 1].item()}" if len(bad) else "weights became NaN or infinite"
+    if epoch == 0 and step == 1:
         cause = "It was so in the very first step, so look for a log(0), an exp of something large, or a division by 0"
     else:
         cause = f"The learning rate {lr:g} is probably too high; try {lr / 10:g}"
     raise FloatingPointError(
-        f"The loss became {losses[first].item()} in step {first + 1} of epoch {epoch + 1}. {cause}. "
-        "The model is back where it was before that epoch."
+        f"The {what} in step {step} of epoch {epoch + 1}. {cause}. The model is back where it was before that epoch."
     )

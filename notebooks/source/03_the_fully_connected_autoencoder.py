@@ -863,7 +863,7 @@ def my_codes(mean, covariance, eps):
 
 # %%
 rng = np.random.default_rng(0)
-codes = encode(models[32], train_set.floats).double().cpu().numpy()
+codes = encode(models[32], train_set.floats).cpu().double().numpy()
 together = rng.multivariate_normal(
     codes.mean(0), np.cov(codes.T), size=1_000, method="eigh"
 )
