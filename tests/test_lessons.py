@@ -246,7 +246,7 @@ def test_a_notebook_is_built_again_only_if_what_it_is_made_from_changed(own_note
     assert [own_notebooks(capsys), own_notebooks(capsys)] == [True, False]
     (package / "deep.py").write_text("a = 2\n")
     assert [own_notebooks(capsys), own_notebooks(capsys)] == [True, False]
-    (package / "deep.py").write_text('"""About a."""\n\na = 2  # two\n')
+    (package / "deep.py").write_text('"""About a."""\n\n# two\na = 2\n')
     (package / "unused.py").write_text("a = 2\n")
     assert not own_notebooks(capsys), "neither comments nor modules that the lesson does not use"
 

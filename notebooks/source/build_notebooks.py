@@ -264,15 +264,23 @@ def imported(text: str) -> list[str]:
 
 
 def without_comments(code: str) -> str:
-    """Return what a piece of code does, without what it says of itself: a better docstring changes no output."""
-    tree = ast.parse(code)
-    for node in ast.walk(tree):
+    """Return a piece of code without its docstrings and comment lines: a better docstring changes no output.
+
+    By lines, not by ``ast.dump`` or ``ast.unparse``, whose texts differ from one Python to the next.
+    """
+    said = set()
+    for node in ast.walk(ast.parse(code)):
         if (
             isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef))
             and ast.get_docstring(node) is not None
         ):
-            node.body = node.body[1:]
-    return ast.dump(tree)
+            said.update(range(node.body[0].lineno, node.body[0].end_lineno + 1))
+    lines = [
+        line.rstrip()
+        for number, line in enumerate(code.splitlines(), 1)
+        if number not in said
+    ]
+    return "\n".join(line for line in lines if line and not line.lstrip().startswith("#"))
 
 
 def sha256(text: str) -> str:
