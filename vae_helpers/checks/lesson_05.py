@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Verdict, compare, exercise
+from vae_helpers.checks.verdict import Verdict, compare, draw, exercise
 
 __all__ = ["best_guess", "mix_at_snr", "residual_loss", "window_ssim"]
 
@@ -19,25 +19,23 @@ def window_ssim(answer) -> Verdict:
     def brightness(x, y, c1=0.01**2):
         return (2 * x.mean() * y.mean() + c1) / (x.mean() ** 2 + y.mean() ** 2 + c1)
 
-    def structure(x, y, c2=0.03**2, correction=0, spread=torch.var):
-        covariance = ((x - x.mean()) * (y - y.mean())).sum() / (x.numel() - correction)
-        return (2 * covariance + c2) / (spread(x, correction=correction) + spread(y, correction=correction) + c2)
+    def structure(x, y, c2=0.03**2, n=49, power=1.0):
+        covariance = ((x - x.mean()) * (y - y.mean())).sum() / n
+        spreads = sum(((a - a.mean()).square().sum() / n) ** power for a in (x, y))
+        return (2 * covariance + c2) / (spreads + c2)
 
-    generator = torch.Generator().manual_seed(0)
-    x, noise = torch.rand(2, 7, 7, generator=generator)
+    x, noise = (a.sigmoid() for a in draw((7, 7), (7, 7)))
     return compare(
         answer,
         lambda x, y: brightness(x, y) * structure(x, y),
         cases=[(x, 0.6 * x + 0.4 * noise), (0.2 * x, 0.3 * (1 - x)), (0 * x, 0 * x + 0.01), (x, x)],
         hints={
             "You divided by 48: here mean, variance and covariance are plain averages over the 49 pixels. (torch.var "
-            "and torch.cov divide by 48 unless told otherwise.)": (
-                lambda x, y: brightness(x, y) * structure(x, y, correction=1)
-            ),
+            "and torch.cov divide by 48 unless told otherwise.)": lambda x, y: brightness(x, y) * structure(x, y, n=48),
             "You used standard deviations where the formula has variances, their squares.": (
-                lambda x, y: brightness(x, y) * structure(x, y, spread=torch.std)
+                lambda x, y: brightness(x, y) * structure(x, y, power=0.5)
             ),
-            "That is the first factor only, for the means: the second compares how the pixels vary.": brightness,
+            "That is the factor of the means; the second compares how the pixels vary.": brightness,
             "That is the second factor only: the comparison of the means is missing.": structure,
             "The constants c1 and c2 are missing.": lambda x, y: brightness(x, y, 0.0) * structure(x, y, 0.0),
         },
@@ -68,17 +66,14 @@ def best_guess(answer) -> Verdict:
             (tensor([0.5]), 0.3, 0.5),
         ],
         hints={
-            "You left out how common white and black pixels are: weigh the two bell curves with p and 1 − p.": (
+            "How common are white and black pixels? Weigh the two bell curves with p and 1 − p.": (
                 lambda seen, sigma, p: solution(seen, sigma, 0.5)
             ),
-            "The 2 in the exponent is missing: a bell curve is exp(−d² / 2σ²).": (
-                lambda seen, sigma, p: solution(seen, sigma / 2**0.5, p)
+            "A bell curve is exp(−d² / 2σ²): where is the 2?": lambda seen, s, p: solution(seen, s / 2**0.5, p),
+            "That is the weight of white; divide it by the sum of both.": lambda seen, s, p: p * bell(seen - 1, s),
+            "That is the more probable of black and white. The squared error is smallest at the mean, between them.": (
+                lambda seen, sigma, p: (solution(seen, sigma, p) > 0.5).float()
             ),
-            "You return the weight of white: divide it by the sum of both weights, so that they add up to 1.": (
-                lambda seen, sigma, p: p * bell(seen - 1, sigma)
-            ),
-            "You answer with the more probable of black and white. The squared error is smallest at the mean, "
-            "which lies between them.": lambda seen, sigma, p: (solution(seen, sigma, p) > 0.5).float(),
         },
         praise="Right: the mean over what could be, and a logistic curve.",
     )
@@ -94,15 +89,13 @@ def mix_at_snr(answer) -> Verdict:
     def amplitude(sounds: Tensor) -> Tensor:
         return sounds.square().mean(1, keepdim=True).sqrt()
 
-    def mixed(clean: Tensor, noise: Tensor, ratio: Tensor, decibels: float) -> Tensor:
-        return clean + noise * ratio * 10 ** (-decibels / 20)
+    def mixed(clean, noise, snr, power=1):
+        return clean + noise * (amplitude(clean) / amplitude(noise) / 10 ** (snr / 20)) ** power
 
-    generator = torch.Generator().manual_seed(0)
-    clean, noise = torch.randn(2, 3, 40, generator=generator)
-    loudness = tensor([[0.1], [0.5], [1.0]])
+    (clean, noise), loudness = draw((3, 40), (3, 40)), tensor([[0.1], [0.5], [1.0]])
     return compare(
         answer,
-        lambda clean, noise, snr: mixed(clean, noise, amplitude(clean) / amplitude(noise), snr),
+        lambda clean, noise, snr: mixed(clean, noise, snr),
         cases=[
             (clean * loudness, 0.3 * noise, 6.0),
             (clean * loudness, noise * loudness.flip(0), -4.0),
@@ -110,21 +103,17 @@ def mix_at_snr(answer) -> Verdict:
             (tensor([[3.0, -4.0, 0.0]]), tensor([[1.0, 2.0, -2.0]]), 20.0),
         ],
         hints={
-            "You took the power ratio for the amplitude ratio: amplitudes need 10^(snr/20), or a root of the power.": (
-                lambda c, n, snr: mixed(c, n, amplitude(c) / amplitude(n), 2 * snr)
+            "10^(snr/10) is a ratio of powers; samples are amplitudes, so 10^(snr/20).": (
+                lambda c, n, snr: mixed(c, n, 2 * snr)
             ),
-            "You forgot a square root: you scaled the noise by a ratio of powers, but samples are amplitudes.": (
-                lambda c, n, snr: mixed(c, n, (amplitude(c) / amplitude(n)) ** 2, 2 * snr)
+            "You scaled the noise by a ratio of powers, but samples are amplitudes: take the root.": (
+                lambda c, n, snr: mixed(c, n, snr, power=2)
             ),
-            "You did not measure the noise: divide it by its own loudness first.": (
-                lambda c, n, snr: mixed(c, n, amplitude(c), snr)
+            "Divide the noise by its own loudness first.": lambda c, n, snr: c + n * amplitude(c) / 10 ** (snr / 20),
+            "Each sound has a loudness of its own; you measured the whole batch.": (
+                lambda c, n, snr: c + n * c.norm() / n.norm() / 10 ** (snr / 20)
             ),
-            "You measured the loudness of the whole batch at once: each sound has its own.": (
-                lambda c, n, snr: mixed(c, n, c.norm() / n.norm(), snr)
-            ),
-            "You scaled the speech: scale the noise and leave the speech as it is.": (
-                lambda c, n, snr: mixed(n, c, amplitude(n) / amplitude(c), -snr)
-            ),
+            "Scale the noise, and leave the speech as it is.": lambda c, n, snr: mixed(n, c, -snr),
         },
         praise="Right: each mixture has the wanted SNR, whatever the loudness of the two recordings.",
     )
@@ -146,26 +135,23 @@ def residual_loss(answer) -> Verdict:
     def flipped(pictures):
         return 0.3 * pictures.flip(-1) + 0.1
 
-    generator = torch.Generator().manual_seed(0)
-    noisy, images = torch.rand(2, 3, 1, 4, 5, generator=generator)
+    noisy, images = draw((3, 1, 4, 5), (3, 1, 4, 5))
     return compare(
         answer,
         lambda model, noisy, images: error(noisy - model(noisy), images),
         cases=[(half, noisy, images), (flipped, images, noisy), (half, noisy[:1, :, :1, :2], images[:1, :, :1, :2])],
         hints={
-            "You compared the network's output with the clean picture: here the output is the noise, so subtract it "
-            "from the noisy picture first.": lambda m, noisy, x: error(m(noisy), x),
-            "You added the network's output: an estimate of the noise has to be taken away.": (
-                lambda m, noisy, x: error(noisy + m(noisy), x)
+            "The network's output is the noise: subtract it from the noisy picture before you compare.": (
+                lambda m, noisy, x: error(m(noisy), x)
             ),
-            "You compared with the noisy picture: the target is the clean one. Like this, the best network would do "
-            "nothing.": lambda m, noisy, x: error(noisy - m(noisy), noisy),
-            "You showed the network the clean picture: it has to find the noise in the noisy one.": (
+            "An estimate of the noise has to be taken away, not added.": lambda m, noisy, x: error(noisy + m(noisy), x),
+            "You compared with the noisy picture. Like this, the best network would do nothing.": (
+                lambda m, noisy, x: error(noisy - m(noisy), noisy)
+            ),
+            "The network has to find the noise in the noisy picture; you showed it the clean one.": (
                 lambda m, noisy, x: error(noisy - m(x), x)
             ),
-            "You took absolute differences: square them.": (
-                lambda m, noisy, x: (noisy - m(noisy) - x).abs().flatten(1).sum(1)
-            ),
+            "Square the differences.": lambda m, noisy, x: (noisy - m(noisy) - x).abs().flatten(1).sum(1),
         },
         gradient=True,
         praise="Right: subtract the estimated noise, and compare what is left with the clean picture.",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Verdict, compare, exercise
+from vae_helpers.checks.verdict import Verdict, compare, draw, exercise
 
 __all__ = ["hole_error", "sigmoid_jacobian", "sparsity_penalty", "tied_decoder"]
 
@@ -17,31 +17,26 @@ def tied_decoder(answer) -> Verdict:
     reverse order, with biases of its own and no φ at the end.
     """
 
-    def solution(h: Tensor, w1: Tensor, w2: Tensor, b1: Tensor, b2: Tensor) -> Tensor:
-        return torch.sigmoid(h @ w2 + b2) @ w1 + b1
-
-    generator = torch.Generator().manual_seed(0)
-
-    def case(count: int, code: int, middle: int, pixels: int) -> tuple:
-        shapes = (count, code), (middle, pixels), (code, middle), (pixels,), (middle,)
-        return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+    def solution(h: Tensor, w1: Tensor, w2: Tensor, b1: Tensor, b2: Tensor, phi=torch.sigmoid) -> Tensor:
+        return phi(h @ w2 + b2) @ w1 + b1
 
     return compare(
         answer,
-        solution,
-        # Square matrices, too: there, a wrong order or a wrong transpose does not stop, it gives wrong numbers.
-        cases=[case(2, 3, 3, 3), case(4, 2, 3, 5), case(1, 1, 2, 3)],
+        lambda h, w1, w2, b1, b2: solution(h, w1, w2, b1, b2),
+        cases=[
+            draw((2, 3), (3, 3), (3, 3), (3,), (3,)),  # square: a wrong order does not stop here, so it can be told
+            draw((4, 2), (3, 5), (2, 3), (5,), (3,)),
+            draw((1, 1), (2, 3), (1, 2), (3,), (2,)),
+        ],
         hints={
-            "You used the layers in the encoder's order: the decoder undoes the last layer first, so w2 before w1.": (
-                lambda h, w1, w2, b1, b2: torch.sigmoid(h @ w1 + b1) @ w2 + b2
+            "The decoder undoes the last layer first, so w2 before w1.": (
+                lambda h, w1, w2, b1, b2: solution(h, w2, w1, b2, b1)
             ),
-            "You multiplied by the encoder's own matrices: the decoder needs them transposed. A layer of nn.Linear "
-            "computes x @ w.T, so its mirror image computes h @ w.": (
-                lambda h, w1, w2, b1, b2: torch.sigmoid(h @ w2.T + b2) @ w1.T + b1
+            "The decoder needs the matrices transposed. nn.Linear computes x @ w.T, its mirror image h @ w.": (
+                lambda h, w1, w2, b1, b2: solution(h, w1.T, w2.T, b1, b2)
             ),
-            "φ is missing between the two layers.": lambda h, w1, w2, b1, b2: (h @ w2 + b2) @ w1 + b1,
-            "There is a φ too many: the last layer gives the pixels as they are.": (
-                lambda h, w1, w2, b1, b2: torch.sigmoid(solution(h, w1, w2, b1, b2))
+            "φ is missing between the two layers.": (
+                lambda h, w1, w2, b1, b2: solution(h, w1, w2, b1, b2, lambda x: x)
             ),
         },
         gradient=True,
@@ -58,32 +53,25 @@ def sparsity_penalty(answer) -> Verdict:
     """
 
     def divergence(p, q):
+        p, q = torch.as_tensor(p), torch.as_tensor(q)
         return p * torch.log(p / q) + (1 - p) * torch.log((1 - p) / (1 - q))
-
-    def terms(h: Tensor, rho: float) -> Tensor:
-        return divergence(torch.as_tensor(rho, dtype=h.dtype, device=h.device), h)
 
     return compare(
         answer,
-        lambda h, rho: terms(h.mean(0), rho).sum(),
+        lambda h, rho: divergence(rho, h.mean(0)).sum(),
         cases=[
             (tensor([[0.1, 0.8, 0.3], [0.2, 0.4, 0.1], [0.6, 0.9, 0.2], [0.1, 0.5, 0.1]]), 0.05),
             (tensor([[0.7, 0.05], [0.3, 0.02], [0.4, 0.3]]), 0.2),
             (tensor([[0.5, 0.25]]), 0.5),
         ],
         hints={
-            "You swapped the arguments: the target ρ comes first, the measured ρ̂ second.": (
-                lambda h, rho: divergence(h.mean(0), torch.tensor(rho)).sum()
-            ),
-            "The second half is missing: a unit is silent in the remaining cases, so the (1 − ρ) term counts too.": (
+            "The target ρ comes first, the measured ρ̂ second.": lambda h, rho: divergence(h.mean(0), rho).sum(),
+            "The second half is missing: a unit is silent in the remaining cases.": (
                 lambda h, rho: (rho * torch.log(rho / h.mean(0))).sum()
             ),
-            "You averaged over the whole batch and all units at once: every unit has its own ρ̂.": (
-                lambda h, rho: terms(h.mean(), rho)
-            ),
-            "You took the divergence of every single activation: average each unit over the batch first. "
-            "A unit may be loud for some images, if it is quiet for most.": (
-                lambda h, rho: terms(h, rho).sum(1).mean()
+            "Every unit has its own ρ̂; you took one mean over all of them.": lambda h, rho: divergence(rho, h.mean()),
+            "Average each unit over the batch first: a unit may be loud for some images, if it is quiet for most.": (
+                lambda h, rho: divergence(rho, h).sum(1).mean()
             ),
         },
         gradient=True,
@@ -98,32 +86,25 @@ def sigmoid_jacobian(answer) -> Verdict:
     h is (N, units), w is (units, pixels). The closed form is Σ_j (h_j (1 − h_j))² Σ_i w_ji² (Rifai et al., 2011,
     "Contractive auto-encoders").
     """
-
-    def solution(h: Tensor, w: Tensor) -> Tensor:
-        return (h * (1 - h)).square() @ w.square().sum(1)
-
+    h, w = draw((2, 3), (3, 4))
     return compare(
         answer,
-        solution,
+        lambda h, w: (h * (1 - h)).square() @ w.square().sum(1),
         cases=[
-            (
-                tensor([[0.2, 0.9, 0.5], [0.6, 0.4, 0.1]]),
-                tensor([[1.0, -2.0, 0.5, 0.4], [0.3, 0.8, -1.5, 0.0], [2.0, 0.1, 0.7, -0.6]]),
-            ),
+            (h.sigmoid(), w),
             (tensor([[0.3, 0.8]]), tensor([[0.4, -1.0, 2.0], [1.2, 0.9, 0.1]])),
             (tensor([[0.0], [1.0], [0.25]]), tensor([[2.0, -1.0]])),
         ],
         hints={
-            "You did not square the slope h(1 − h): an entry of the Jacobian is slope times weight, and all of it is "
-            "squared.": lambda h, w: (h * (1 - h)) @ w.square().sum(1),
-            "You squared the sum of a row where the sum of the squares is meant.": (
-                lambda h, w: (h * (1 - h)).square() @ w.sum(1).square()
+            "An entry of the Jacobian is slope times weight, and all of it is squared: square the slope, too.": (
+                lambda h, w: (h * (1 - h)) @ w.square().sum(1)
             ),
-            "The slope is missing: that is the size of the weights alone, the same for every image.": (
-                lambda h, w: w.square().sum().expand(len(h))
+            "Square the weights, then sum; you summed first.": lambda h, w: (h - h**2).square() @ w.sum(1).square(),
+            "The slope is missing: that is the size of the weights alone.": lambda h, w: (
+                w.square().sum().expand(len(h))
             ),
-            "You used 1 − h², the slope of tanh; the slope of the logistic function is h(1 − h).": (
-                lambda h, w: (1 - h.square()).square() @ w.square().sum(1)
+            "The slope of the logistic function is h(1 − h); 1 − h² is that of tanh.": (
+                lambda h, w: (1 - h**2).square() @ w.square().sum(1)
             ),
         },
         gradient=True,
@@ -138,32 +119,29 @@ def hole_error(answer) -> Verdict:
     All are (N, 1, H, W); ``hole`` is True where pixels were hidden. Holes may differ in size.
     """
 
-    def solution(filled: Tensor, images: Tensor, hole: Tensor) -> Tensor:
-        return ((filled - images).square() * hole).flatten(1).sum(1) / hole.flatten(1).sum(1)
+    def case(count: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
+        filled, images = draw((count, 1, height, width), (count, 1, height, width))
+        size = torch.arange(height * width).reshape(height, width)
+        return filled, images, torch.stack([size < 1 + 3 * n for n in range(count)]).unsqueeze(1)
 
-    def case(seed: int, width: int, *sizes: int) -> tuple[Tensor, Tensor, Tensor]:
-        generator = torch.Generator().manual_seed(seed)
-        filled, images = torch.rand(2, len(sizes), 1, 5, width, generator=generator)
-        hole = torch.zeros(len(sizes), 1, 5, width, dtype=torch.bool)
-        for mask, size in zip(hole, sizes, strict=True):
-            mask[:, 1 : 1 + size, 0:size] = True
-        return filled, images, hole
+    def total(values: Tensor) -> Tensor:
+        return values.flatten(1).sum(1)
 
     return compare(
         answer,
-        solution,
-        cases=[case(0, 6, 2, 3, 1), case(1, 4, 4, 2), case(2, 2, 1)],
+        lambda filled, images, hole: total((filled - images).square() * hole) / total(hole),
+        cases=[case(3, 5, 6), case(2, 4, 3), case(1, 1, 2)],
         hints={
-            "You averaged over the whole image: the pixels that the network could see make the error look small.": (
+            "You averaged over the whole image; what the network could see makes the error look small.": (
                 lambda filled, images, hole: (filled - images).square().flatten(1).mean(1)
             ),
             "You divided by all pixels of the image: divide by the number of pixels in the hole.": (
                 lambda filled, images, hole: ((filled - images).square() * hole).flatten(1).mean(1)
             ),
             "You summed over the hole: divide by its number of pixels, so that holes of any size compare.": (
-                lambda filled, images, hole: ((filled - images).square() * hole).flatten(1).sum(1)
+                lambda filled, images, hole: total((filled - images).square() * hole)
             ),
-            "You pooled the pixels of all holes into one number: return one number per image, of the shape (N,).": (
+            "You pooled the pixels of all holes: return one number per image.": (
                 lambda filled, images, hole: (filled - images).square()[hole].mean()
             ),
         },

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Complaint, Verdict, call, compare, exercise, otherwise, result
+from vae_helpers.checks.verdict import Complaint, Verdict, call, compare, draw, exercise, otherwise, result
 
 __all__ = ["diagnosis", "kl_divergence", "optimal_sigma", "reparameterize"]
 
@@ -12,35 +12,25 @@ __all__ = ["diagnosis", "kl_divergence", "optimal_sigma", "reparameterize"]
 def kl_divergence(answer) -> Verdict:
     """Check ``answer(mean, log_var)``, both (N, latent_dim): D_KL(N(mean, exp(log_var)) ‖ N(0, I)) in nats, (N,)."""
 
-    def halves(mean: Tensor, log_var: Tensor, variance: Tensor | None = None) -> Tensor:
-        return (mean.square() + (log_var.exp() if variance is None else variance) - log_var - 1) / 2
+    def kl(mean: Tensor, log_var: Tensor, width: float = 1.0) -> Tensor:
+        return (mean.square() + (width * log_var).exp() - log_var - 1).sum(1) / 2
 
     return compare(
         answer,
-        lambda mean, log_var: halves(mean, log_var).sum(1),
-        cases=[
-            (
-                tensor([[0.5, -1.0, 0.3], [2.0, 0.0, -0.7], [0.1, 0.4, 1.0], [0.0, 1.0, -0.2]]),
-                tensor([[0.2, -1.0, 0.6], [-3.0, 0.5, 0.1], [0.9, -0.4, -2.0], [0.3, 0.0, 0.7]]),
-            ),
-            (tensor([[1.5, -0.2]]), tensor([[-0.8, 1.1]])),
-            (torch.zeros(3, 1), torch.zeros(3, 1)),
-        ],
+        lambda mean, log_var: kl(mean, log_var),
+        cases=[draw((4, 3), (4, 3)), (tensor([[1.5, -0.2]]), tensor([[-0.8, 1.1]])), (torch.zeros(3, 1),) * 2],
         hints={
-            "You took log_var for log σ, it seems: log_var is log σ², so σ² is exp(log_var), not exp(2 · log_var).": (
-                lambda mean, log_var: halves(mean, 2 * log_var).sum(1)
+            "You took log_var for log σ, it seems: log_var is log σ², so σ² is exp(log_var).": (
+                lambda mean, log_var: kl(mean, 2 * log_var)
             ),
             "You used σ = exp(log_var / 2) where the formula has σ²: that is exp(log_var).": (
-                lambda mean, log_var: halves(mean, log_var, (log_var / 2).exp()).sum(1)
+                lambda mean, log_var: kl(mean, log_var, 0.5)
             ),
-            "You averaged over the batch as well: return one number per image, of the shape (N,).": (
-                lambda mean, log_var: halves(mean, log_var).sum(1).mean()
-            ),
-            "The mean enters squared: μ², not μ.": (
-                lambda mean, log_var: (halves(mean, log_var) + (mean - mean.square()) / 2).sum(1)
+            "The mean enters squared: μ², not μ.": lambda mean, log_var: (
+                kl(mean, log_var) + (mean - mean.square()).sum(1) / 2
             ),
             "The −1 is missing: without it the KL of the prior with itself would not be 0.": (
-                lambda mean, log_var: (halves(mean, log_var) + 0.5).sum(1)
+                lambda mean, log_var: kl(mean, log_var) + mean.shape[1] / 2
             ),
             "You swapped the two distributions: this is the KL of the prior from q, not of q from the prior.": (
                 lambda mean, log_var: ((1 + mean.square()) / log_var.exp() - 1 + log_var).sum(1) / 2
@@ -121,32 +111,24 @@ def reparameterize(answer) -> Verdict:
 @exercise
 def optimal_sigma(answer) -> Verdict:
     """Check ``answer(reconstruction, images)``, both (N, C, H, W): the σ with the smallest Gaussian NLL, a number."""
-
-    def solution(reconstruction: Tensor, images: Tensor) -> Tensor:
-        return (images - reconstruction).square().mean().sqrt()
-
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(5, 1, 3, 4, generator=generator)
-    reconstruction = (images + 0.05 + 0.2 * torch.randn(images.shape, generator=generator)).clamp(0, 1)
     return compare(
         answer,
-        solution,
+        lambda reconstruction, images: (images - reconstruction).square().mean().sqrt(),
         cases=[
-            (reconstruction, images),
+            tuple(x.sigmoid() for x in draw((5, 1, 3, 4), (5, 1, 3, 4))),
             (torch.zeros(2, 1, 1, 2), tensor([[[[0.1, 0.7]]], [[[0.4, 0.2]]]])),
             (tensor([[[[0.5]]]]), tensor([[[[0.5]]]])),
         ],
         hints={
-            "You took the mean absolute error: the Gaussian squares the errors, so the root mean square counts.": (
-                lambda reconstruction, images: (images - reconstruction).abs().mean()
+            "You took the mean absolute error; the Gaussian squares the errors.": lambda r, x: (x - r).abs().mean(),
+            "The standard deviation of the errors forgets their mean; what counts is the mean of the squares.": (
+                lambda r, x: (x - r).std(correction=0)
             ),
-            "You took the standard deviation of the errors, which forgets their mean: what counts is the mean of the "
-            "squared errors.": lambda reconstruction, images: (images - reconstruction).std(correction=0),
-            "You found one σ per image: one σ serves all images, so average over them too, before the root.": (
-                lambda reconstruction, images: (images - reconstruction).square().flatten(1).mean(1).sqrt()
+            "One σ serves all images: average over them too, before the root.": (
+                lambda r, x: (x - r).square().flatten(1).mean(1).sqrt()
             ),
             "You took the root for each image and averaged then: average the squared errors first.": (
-                lambda reconstruction, images: (images - reconstruction).square().flatten(1).mean(1).sqrt().mean()
+                lambda r, x: (x - r).square().flatten(1).mean(1).sqrt().mean()
             ),
         },
         praise="Right: the best σ is the root mean squared error of a pixel, in grey levels.",

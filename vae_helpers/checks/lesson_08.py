@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Verdict, compare, exercise
+from vae_helpers.checks.verdict import Verdict, compare, draw, exercise
 
 __all__ = ["importance_weighted", "slerp", "unit_rates", "warped_grid"]
 
@@ -18,15 +18,10 @@ def unit_rates(answer) -> Verdict:
     def terms(mean: Tensor, log_var: Tensor) -> Tensor:
         return (mean.square() + log_var.exp() - log_var - 1) / 2
 
-    generator = torch.Generator().manual_seed(0)
     return compare(
         answer,
         lambda mean, log_var: terms(mean, log_var).mean(0),
-        cases=[
-            tuple(torch.randn(2, 5, 3, generator=generator)),
-            tuple(torch.randn(2, 3, 2, generator=generator)),
-            (tensor([[0.0, 1.0]]), tensor([[0.0, -1.0]])),
-        ],
+        cases=[draw((5, 3), (5, 3)), draw((3, 2), (3, 2)), (tensor([[0.0, 1.0]]), tensor([[0.0, -1.0]]))],
         hints={
             "That is the rate of each image. Keep the units, and average over the images.": (
                 lambda mean, log_var: terms(mean, log_var).sum(1)
@@ -34,11 +29,11 @@ def unit_rates(answer) -> Verdict:
             "You averaged over the units: keep them, and average over the images.": (
                 lambda mean, log_var: terms(mean, log_var).mean(1)
             ),
-            "You averaged mean and log_var over the images first. Compute the rate of each image, then average.": (
+            "You averaged mean and log_var over the images first: average their rates.": (
                 lambda mean, log_var: terms(mean.mean(0), log_var.mean(0))
             ),
             "σ² is exp(log_var), not exp(log_var / 2).": (
-                lambda mean, log_var: ((mean.square() + (log_var / 2).exp() - log_var - 1) / 2).mean(0)
+                lambda mean, log_var: (terms(mean, log_var) + ((log_var / 2).exp() - log_var.exp()) / 2).mean(0)
             ),
         },
         praise="Right: one number per unit, and together they are the rate.",
@@ -57,13 +52,14 @@ def warped_grid(answer) -> Verdict:
         lambda steps: torch.special.ndtri(middles(steps)),
         cases=[(20,), (3,), (1,)],
         hints={
-            "Those are the probabilities themselves: the positions z come from them by the normal quantile.": middles,
-            "You went the wrong way: ndtr turns positions into probabilities, ndtri turns probabilities into "
-            "positions.": lambda steps: torch.special.ndtr(middles(steps)),
+            "Those are the probabilities themselves; the normal quantile turns them into positions z.": middles,
+            "ndtr turns positions into probabilities; ndtri goes the other way.": (
+                lambda steps: torch.special.ndtr(middles(steps))
+            ),
             "You took the lower ends of the slices, and the first of them is −∞: take their middles.": (
                 lambda steps: torch.special.ndtri(torch.arange(steps) / steps)
             ),
-            "Those are the borders between steps + 1 slices: cut into as many slices as steps, and take the middles.": (
+            "Those are the borders between steps + 1 slices: cut into `steps` slices, and take the middles.": (
                 lambda steps: torch.special.ndtri((torch.arange(steps) + 1) / (steps + 1))
             ),
         },
@@ -93,9 +89,8 @@ def slerp(answer) -> Verdict:
         cases=[(a, b, 0.3), (b[:2], a[:2], 0.8), (tensor([[0.5, 0.0]]), tensor([[0.0, 0.9]]), 0.5), (a, b, 0.0)],
         hints={
             "That is lerp, the straight line: the two factors are sines of parts of the angle.": lerp,
-            "You stretched the point on the straight line to the length of the ends. It lies on the arc, but the "
-            "steps along the arc are not even: use the sines.": lambda a, b, t: (
-                F.normalize(lerp(a, b, t)) * lerp(a.norm(dim=1), b.norm(dim=1), t)[:, None]
+            "You stretched the straight line to the length of the ends; the steps along the arc are not even then.": (
+                lambda a, b, t: F.normalize(lerp(a, b, t)) * lerp(a.norm(dim=1), b.norm(dim=1), t)[:, None]
             ),
             "Ω is the angle, not its cosine: take torch.acos.": lambda a, b, t: on_arc(
                 a, b, t, F.cosine_similarity(a, b)[:, None]

@@ -2,10 +2,9 @@
 
 import math
 
-import torch
 from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Verdict, compare, exercise
+from vae_helpers.checks.verdict import Verdict, compare, draw, exercise
 
 __all__ = ["aggregate_variance", "mixture_draw", "nats_gained"]
 
@@ -21,18 +20,12 @@ def nats_gained(answer) -> Verdict:
         lambda before, after, values: values / 2 * math.log(before / after),
         cases=[(0.02, 0.01, 12288), (0.03, 0.004, 75), (0.01, 0.015, 784), (0.02, 0.02, 3)],
         hints={
-            "Your gain is twice too large: log σ is half of the log of the error, since σ² is the error.": (
-                lambda before, after, values: values * math.log(before / after)
+            "Twice too large: σ² is the error, so log σ is half its logarithm.": lambda b, a, v: v * math.log(b / a),
+            "These are bits; nats come from the natural logarithm, math.log.": lambda b, a, v: v / 2 * math.log2(b / a),
+            "With the best σ each time, it is the logarithms of the errors that count.": lambda b, a, v: (
+                v / 2 * (b - a)
             ),
-            "These are bits: nats come from the natural logarithm, math.log.": (
-                lambda before, after, values: values / 2 * math.log2(before / after)
-            ),
-            "You took the difference of the errors: with the best σ each time, it is their logarithms that count.": (
-                lambda before, after, values: values / 2 * (before - after)
-            ),
-            "You kept the σ of before: σ is the best one each time, so it shrinks with the error.": (
-                lambda before, after, values: values / 2 * (1 - after / before)
-            ),
+            "You kept the σ of before; the best one shrinks with the error.": lambda b, a, v: v / 2 * (1 - a / b),
         },
         praise="Right: every halving of the error is worth the same number of nats, and for a face that is many.",
     )
@@ -45,20 +38,16 @@ def aggregate_variance(answer) -> Verdict:
     def centres(mean: Tensor) -> Tensor:
         return mean.var(0, correction=0)
 
-    generator = torch.Generator().manual_seed(0)
-    mean, log_var = torch.randn(2, 6, 3, generator=generator)
     return compare(
         answer,
         lambda mean, log_var: centres(mean) + log_var.exp().mean(0),
         cases=[
-            (2 * mean + tensor([0.0, 1.0, -2.0]), log_var - 1),
+            draw((6, 3), (6, 3)),
             (tensor([[1.0, 0.0], [2.0, 0.5], [4.0, -1.0]]), tensor([[0.0, -2.0], [-1.0, 0.3], [-3.0, 0.7]])),
             (tensor([[1.0, 2.0]]), tensor([[0.0, -1.0]])),
         ],
         hints={
-            "You have the variance of the centres only: every small cloud has a width of its own, too.": (
-                lambda mean, log_var: centres(mean)
-            ),
+            "Every small cloud has a width of its own, too.": lambda mean, log_var: centres(mean),
             "You took the exponential of the mean log_var: average the variances, not their logarithms.": (
                 lambda mean, log_var: centres(mean) + log_var.mean(0).exp()
             ),
@@ -86,17 +75,14 @@ def mixture_draw(answer) -> Verdict:
     def times(matrices: Tensor, noise: Tensor) -> Tensor:
         return (matrices @ noise.unsqueeze(-1)).squeeze(-1)
 
-    generator = torch.Generator().manual_seed(0)
-    noise, means = torch.randn(5, 3, generator=generator), torch.randn(2, 3, generator=generator)
-    factors = torch.randn(2, 3, 3, generator=generator).tril()
-    wide = tensor([[[2.0, 0.0], [1.0, 0.5]], [[0.3, 0.0], [-0.2, 1.5]], [[1.0, 0.0], [0.4, 0.7]]])
+    (noise, means, factors), few = draw((5, 3), (2, 3), (2, 3, 3)), draw((2, 2), (3, 2), (3, 2, 2))
     return compare(
         answer,
         lambda chosen, noise, means, factors: means[chosen] + times(factors[chosen], noise),
         cases=[
-            (tensor([0, 1, 1, 0, 1]), noise, means, factors),
-            (tensor([2, 0]), tensor([[1.0, -0.5], [0.2, 2.0]]), tensor([[0.0, 1.0], [5.0, 2.0], [-3.0, 4.0]]), wide),
-            (tensor([1]), tensor([[1.0, 2.0]]), tensor([[9.0, 9.0], [0.5, -1.0]]), wide[:2]),
+            (tensor([0, 1, 1, 0, 1]), noise, means, factors.tril()),
+            (tensor([2, 0]), *few[:2], few[2].tril()),
+            (tensor([1]), tensor([[1.0, 2.0]]), tensor([[9.0, 9.0], [0.5, -1.0]]), few[2][:2].tril()),
         ],
         hints={
             "You multiplied with the covariance L Lᵀ: it is L that turns noise into draws with this covariance.": (
@@ -105,11 +91,10 @@ def mixture_draw(answer) -> Verdict:
             "You added the noise as it is: multiply it with the factor L of the chosen lump.": (
                 lambda chosen, noise, means, factors: means[chosen] + noise
             ),
-            "You averaged the lumps: a draw comes from one lump, the chosen one. The average of two faces' places may "
-            "be a place without faces.": lambda chosen, noise, means, factors: (
-                means.mean(0) + times(factors.mean(0).expand(len(chosen), -1, -1), noise)
+            "You averaged the lumps; a draw comes from one, the chosen one.": (
+                lambda chosen, noise, means, factors: means.mean(0) + noise @ factors.mean(0).T
             ),
-            "You used the first lump for every code: chosen says which lump each code comes from.": (
+            "You used the first lump for every code; chosen says which lump each code comes from.": (
                 lambda chosen, noise, means, factors: means[0] + noise @ factors[0].T
             ),
         },

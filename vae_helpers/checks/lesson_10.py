@@ -30,15 +30,9 @@ def mean_difference(answer) -> Verdict:
             (tensor([[1.0, 2.0], [0.0, -1.0], [4.0, 3.0]]), tensor([False, True, False])),
         ],
         hints={
-            "You subtracted the mean of all faces: subtract the mean of the faces without the attribute.": (
-                lambda z, y: z[y].mean(0) - z.mean(0)
-            ),
-            "That is the mean code of the faces with the attribute: the mean of those without is still to come off.": (
-                lambda z, y: z[y].mean(0)
-            ),
-            "You added up the codes: a group of many faces would count for more, so take the mean of each group.": (
-                lambda z, y: z[y].sum(0) - z[~y].sum(0)
-            ),
+            "You subtracted the mean of all faces, not of those without it.": lambda z, y: z[y].mean(0) - z.mean(0),
+            "The mean of the faces without the attribute is still to come off.": lambda z, y: z[y].mean(0),
+            "You added up the codes; take the mean of each group.": lambda z, y: z[y].sum(0) - z[~y].sum(0),
             "You made the step as long as 1: keep its length, so that a strength of 1 is the usual difference.": (
                 lambda z, y: torch.nn.functional.normalize(_difference(z, y), dim=0)
             ),
@@ -64,12 +58,10 @@ def flip_rate(answer) -> Verdict:
             (tensor([0.5, 0.2, 0.3]), tensor([0.9, 0.5, 0.7])),  # exactly 0.5 is neither below nor above
         ],
         hints={
-            "You divided by the number of all faces: only those below 0.5 before can flip; divide by their number.": (
+            "Only faces below 0.5 before can flip; divide by their number, not by that of all.": (
                 lambda b, a: ((b < 0.5) & (a > 0.5)).double().mean()
             ),
-            "You counted faces that were smiling before the edit: leave them out.": (
-                lambda b, a: (a > 0.5).double().mean()
-            ),
+            "Leave out the faces that were smiling before the edit.": lambda b, a: (a > 0.5).double().mean(),
             "You counted the faces: divide by how many could have flipped.": (
                 lambda b, a: ((b < 0.5) & (a > 0.5)).sum()
             ),
@@ -95,16 +87,10 @@ def take_away(answer) -> Verdict:
             (tensor([1.0, 2.0]), tensor([-2.0, 1.0])),
         ],
         hints={
-            "You divided by the length of the other direction once; with (d @ other) * other it takes its square.": (
-                lambda d, o: d - (d @ o) / o.norm() * o
-            ),
-            "Your shadow is too long or too short: (d @ other) * other must be divided by other @ other.": (
-                lambda d, o: d - (d @ o) * o
-            ),
+            "(d @ other) * other must be divided by the square of the length.": lambda d, o: d - (d @ o) / o.norm() * o,
+            "(d @ other) * other must be divided by other @ other.": lambda d, o: d - (d @ o) * o,
             "That is the part along the other direction: take it away from d.": share,
-            "You divided by d @ d: the shadow falls on the other direction, so it is other @ other.": (
-                lambda d, o: d - (d @ o) / (d @ d) * o
-            ),
+            "The shadow falls on other, so divide by other @ other, not d @ d.": lambda d, o: d - (d @ o) / (d @ d) * o,
             "You made the rest as long as 1: its length has a meaning, keep it.": (
                 lambda d, o: torch.nn.functional.normalize(d - share(d, o), dim=0)
             ),
@@ -132,13 +118,9 @@ def balanced_difference(answer) -> Verdict:
             (latents[[0, 2, 3, 7, 1], :1], labels[[0, 2, 3, 7, 1]], tensor([True, True, False, False, True])),
         ],
         hints={
-            "That is the plain mean difference: the other attribute plays no part in it yet.": (
-                lambda z, y, o: _difference(z, y)
-            ),
-            "You looked at the faces with the other attribute only: those without it count as much.": within,
-            "You looked at the faces without the other attribute only: those with it count as much.": (
-                lambda z, y, o: within(z, y, ~o)
-            ),
+            "That is the plain mean difference; the other attribute plays no part.": lambda z, y, o: _difference(z, y),
+            "You looked at the faces with the other attribute only.": within,
+            "You looked at the faces without the other attribute only.": lambda z, y, o: within(z, y, ~o),
             "You subtracted one difference from the other: take their mean.": (
                 lambda z, y, o: within(z, y, o) - within(z, y, ~o)
             ),

@@ -272,6 +272,12 @@ def show(value, most: int = 12) -> str:
     return _name(value) if callable(value) else str(value)
 
 
+def draw(*shapes: tuple) -> tuple[Tensor, ...]:
+    """Standard normal tensors for a case, the same in every run."""
+    generator = torch.Generator().manual_seed(sum(map(sum, shapes)))
+    return tuple(torch.randn(shape, generator=generator) for shape in shapes)
+
+
 # --- A number that was reached -----------------------------------------------------------------------------------
 
 
