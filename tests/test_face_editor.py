@@ -15,7 +15,8 @@ from ipywidgets import Image as Picture
 from PIL import Image
 
 from vae_helpers import judges, widgets
-from vae_helpers.widgets.face_editor import _uploaded
+from vae_helpers.checkpoints import load_pretrained
+from vae_helpers.widgets.face_editor import FIRST_FACE, _uploaded
 
 ATTRIBUTES = ("Smiling", "Wearing_Hat")
 
@@ -59,7 +60,7 @@ def panels(editor):
 
 
 def sentence(editor):
-    [caption] = parts(editor, HTML)
+    [caption] = [text for text in parts(editor, HTML) if text.layout.display != "none"]
     return caption.value
 
 
@@ -187,6 +188,56 @@ def test_grey_and_transparent_photos_become_rgb():
     for image in (Image.new("RGBA", (50, 50), (255, 0, 0, 0)), Image.new("LA", (50, 50), (0, 0))):
         clear = widgets.open_photo(file(image))
         assert clear.mode == "RGB" and clear.getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_the_same_photo_can_be_chosen_twice_and_is_not_kept(editor):
+    for _ in range(2):
+        upload(editor, file(Image.new("RGB", (300, 200), (200, 100, 50))))
+        assert len(panels(editor)) == 3
+        assert not parts(editor, FileUpload)[0].value
+        parts(editor, Button)[0].click()
+        assert len(panels(editor)) == 2
+
+
+def test_an_error_of_the_model_appears_in_words(editor, monkeypatch):
+    monkeypatch.setattr(ThreeGreys, "decode", lambda self, z: z.broken)
+    parts(editor, FloatSlider)[0].value = 1.0
+    [problem] = [text for text in parts(editor, HTML) if "could not be drawn (AttributeError" in text.value]
+    assert problem.layout.display is None
+
+
+def test_random_faces_take_none_of_the_notebooks_random_numbers(editor):
+    before = torch.get_rng_state()
+    parts(editor, Button)[0].click()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.parametrize(("model_at", "codes_at"), [("cuda", "cpu"), ("cpu", "cuda"), ("cuda", "cuda")])
+def test_model_and_codes_may_lie_on_different_devices(model_at, codes_at):
+    codes = load_pretrained("face_codes").to(codes_at)
+    editor = widgets.face_editor(load_pretrained("faces").to(model_at), codes)
+    parts(editor, FloatSlider)[0].value = 1.0
+    parts(editor, Button)[0].click()
+    upload(editor, file(Image.new("RGB", (300, 200), (200, 100, 50))))
+    assert len(panels(editor)) == 3 and "could not" not in str([text.value for text in parts(editor, HTML)])
+    assert codes.means.device.type == codes_at, "the caller's codes stay where they are"
+
+
+def test_the_first_random_face_is_serious_and_evenly_lit():
+    """If a face model that was trained anew fails here, look for another FIRST_FACE."""
+    model, codes, judge = (load_pretrained(name) for name in ("faces", "face_codes", "face_judge"))
+    with torch.no_grad():
+        face = model.decode(codes.sample(1, torch.Generator().manual_seed(FIRST_FACE)))
+        says = dict(zip(judge.attributes, judge(face)[0].sigmoid().tolist(), strict=True))
+    assert says["Smiling"] < 0.05 and says["Mouth_Slightly_Open"] < 0.1 and says["Eyeglasses"] < 0.05
+    left, right = face[0, :, 22:54, 18:32].mean(), face[0, :, 22:54, 32:46].mean()
+    assert 0.5 < (left + right) / 2 < 0.75 and (left - right).abs() < 0.05
+    assert face[0].mean(0)[22:54, 18:46].std() > 0.1, "a clear face, not a pale one"
+    # The editor begins with it.
+    shown = np.asarray(Image.open(io.BytesIO(parts(widgets.face_editor(model, codes), Picture)[0].value)))
+    small = Image.fromarray(shown[:, :256]).resize((64, 64), Image.Resampling.BOX)
+    assert np.abs(np.asarray(small) / 255 - face[0].permute(1, 2, 0).numpy()).mean() < 0.02
 
 
 def test_both_forms_of_the_upload_field_are_read():

@@ -30,10 +30,10 @@ class FaceCodes(nn.Module):
         self.register_buffer("directions", torch.zeros(len(self.attributes), latent_dim))
 
     @torch.no_grad()
-    def sample(self, n: int) -> Tensor:
-        """Return n codes (n, latent_dim), drawn from the mixture."""
-        chosen = torch.multinomial(self.weights, n, replacement=True)
-        noise = torch.randn(n, self.latent_dim, 1, device=self.means.device)
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """Return n codes (n, latent_dim), drawn from the mixture, by torch's own generator or another one."""
+        chosen = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        noise = torch.randn(n, self.latent_dim, 1, device=self.means.device, generator=generator)
         return self.means[chosen] + (self.factors[chosen] @ noise).squeeze(-1)
 
     def direction(self, attribute: str) -> Tensor:

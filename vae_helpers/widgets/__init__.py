@@ -2,5 +2,6 @@
 
 from vae_helpers.widgets.explore import code_painter, explore, explore_codes
 from vae_helpers.widgets.face_editor import crop_photo, face_editor, face_painter, open_photo
+from vae_helpers.widgets.panel import Log
 
-__all__ = ["code_painter", "crop_photo", "explore", "explore_codes", "face_editor", "face_painter", "open_photo"]
+__all__ = ["Log", "code_painter", "crop_photo", "explore", "explore_codes", "face_editor", "face_painter", "open_photo"]
