@@ -99,7 +99,7 @@ def test_faces_are_large_and_no_name_is_cut_off():
 
 
 def test_rows_of_different_lengths_are_refused_in_one_sentence():
-    with pytest.raises(ValueError, match=r"as many images as the others.*'a': 2, 'b': 3"):
+    with pytest.raises(ValueError, match=r"equally many images.*'a': 2, 'b': 3"):
         plots.image_rows({"a": torch.zeros(2, 1, 4, 4), "b": torch.zeros(3, 1, 4, 4)}, "t")
     with pytest.raises(ValueError, match="every column a name"):
         plots.image_rows({"a": torch.zeros(2, 1, 4, 4)}, "t", columns=["only one"])
@@ -128,10 +128,11 @@ def test_a_latent_map_puts_each_name_at_the_median_of_its_class():
     assert len(ax.collections[0].get_offsets()) == 4
 
 
-def test_names_on_a_latent_map_do_not_cover_each_other():
+@pytest.mark.parametrize("names", ["0123456789", ("normal", "bacterial pneumonia", "viral pneumonia")])
+def test_names_on_a_latent_map_do_not_cover_each_other(names):
     codes = torch.randn(2_000, 2, generator=torch.Generator().manual_seed(0))
-    figure = plots.latent_map(codes, torch.arange(2_000) % 10, "0123456789", "all classes in one heap")
-    assert len(figure.axes[0].texts) == 10
+    figure = plots.latent_map(codes, torch.arange(2_000) % len(names), names, "all classes in one heap")
+    assert len(figure.axes[0].texts) == len(names)
     overlaps_and_cuts(figure)
 
 

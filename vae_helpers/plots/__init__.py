@@ -1,7 +1,7 @@
 """Figures of the course: ``figures`` draws data, ``schematics`` draws how things are built."""
 
-from vae_helpers.plots import schematics
-from vae_helpers.plots.figures import (
+from vae_helpers.plots import schematics  # noqa: F401
+from vae_helpers.plots.figures import (  # noqa: F401
     CLASS_COLORS,
     COLORS,
     draw_image,
@@ -13,17 +13,3 @@ from vae_helpers.plots.figures import (
     show,
     use_course_style,
 )
-
-__all__ = [
-    "CLASS_COLORS",
-    "COLORS",
-    "draw_image",
-    "history",
-    "image_rows",
-    "latent_map",
-    "manifold",
-    "png_bytes",
-    "schematics",
-    "show",
-    "use_course_style",
-]
