@@ -199,7 +199,7 @@ def vae() -> Figure:
     _box(ax, PALE, 3.4, y, 0.95, 2.3, 2.3, "$q(z|x)$", 17)
     _box(ax, RED, 3.4, 4.4, 2.2, 0.7, 0.7, "KL divergence\nof $q(z|x)$ from $N(0, I)$")
     _box(ax, GREEN, 7.7, 4.4, 2.2, 0.7, 0.7, "reconstruction loss\n" + r"$-\log\,p(x|z)$")
-    _circles(ax, RED, 0.34, 16, (3.4, high, r"$\mu$"), (3.4, low, r"$\log\,\sigma^2$"), (5.85, y, "$z$"))
+    _circles(ax, RED, 0.35, 15, (3.4, high, r"$\mu$"), (3.4, low, r"$\log\,\sigma^2$"), (5.85, y, "$z$"))
     _circles(ax, INK, 0.2, 17, (5, high, "+"), (5, low, "×"), (5, 0.5, r"$\varepsilon$"))
     flows = [(2.43, y, 2.92, y), (3.75, high, 4.8, high), (3.75, low, 4.8, low), (5, low + 0.2, 5, high - 0.2)]
     flows += [(5.16, high - 0.12, 5.58, y + 0.22), (6.19, y, 6.52, y), (7.48, y, 7.78, y)]
