@@ -79,10 +79,10 @@ def draw_image(ax: plt.Axes, image: Tensor) -> None:
 
 
 def image_rows(rows: dict[str, Tensor], title: str, size: float | None = None, columns: Sequence[str] = ()) -> Figure:
-    """Draw images (N, C, H, W) in [0, 1], equally many per row, with names at the left and, perhaps, over the columns.
+    """Draw rows of images (N, C, H, W) in [0, 1], with names at the left and, perhaps, over the columns.
 
     An image is ``size`` or 1.4 inches wide. Small ones get narrower where they do not fit on a page otherwise, and
-    every pixel of theirs becomes a whole number of pixels on the page, so that all are equally large.
+    every pixel of theirs becomes a whole number of pixels on the page. Unequal numbers of images raise a ValueError.
     """
     counts = {name: len(images) for name, images in rows.items()} | ({"columns": len(columns)} if columns else {})
     if len(set(counts.values())) > 1:
