@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import torch
 
 from vae_helpers import checks
@@ -11,53 +12,69 @@ def sigmoid(a):
     return 1 / (1 + torch.exp(-a))
 
 
-def gradient(x, w, t):
-    o = sigmoid(x @ w)
-    return 2 * (o - t) * o * (1 - o) * x
+def layer_by_loop(x, W, b):
+    rows = [[sum(row[i] * W[i, j] for i in range(len(row))) + b[j] for j in range(W.shape[1])] for row in x]
+    return [[1 / (1 + math.exp(-total)) for total in row] for row in rows]
 
 
-def by_autograd(x, w, t):
-    w = w.clone().requires_grad_()
-    (sigmoid(x @ w) - t).square().backward()
-    return w.grad
+def layer_in_numpy(x, W, b):
+    return 1 / (1 + np.exp(-(np.asarray(x) @ np.asarray(W) + np.asarray(b))))
+
+
+class Layer:
+    """A class in place of a function."""
+
+    def __call__(self, x, W, b):
+        print("computing")
+        return torch.nn.functional.linear(x, W.T, b).sigmoid()
+
+
+def slopes(x, t, w, b):
+    o = sigmoid(w * x + b)
+    return (2 * (o - t) * o * (1 - o) * x).mean(), (2 * (o - t) * o * (1 - o)).mean()
+
+
+def slopes_by_differences(x, t, w, b, step=1e-3):
+    def loss(w, b):
+        return (sigmoid(w.double() * x + b.double()) - t).square().mean()
+
+    return (loss(w + step, b) - loss(w - step, b)) / (2 * step), (loss(w, b + step) - loss(w, b - step)) / (2 * step)
+
+
+def slopes_by_autograd(x, t, w, b):
+    w, b = w.clone().requires_grad_(), b.clone().requires_grad_()
+    (sigmoid(w * x + b) - t).square().mean().backward()
+    return w.grad, b.grad
 
 
 RIGHT = [
-    (checks.neuron, lambda x, w, beta: sigmoid(beta * (x * w).sum())),
-    (checks.neuron, lambda x, w, beta: 1 / (1 + math.exp(-beta * float(x @ w)))),
-    (checks.and_neuron, torch.tensor([10.0, 10.0, -15.0])),
-    (checks.and_neuron, [8, 8, -12]),
-    (checks.neuron_gradient, gradient),
+    (checks.layer, lambda x, W, b: sigmoid(x @ W + b)),
+    (checks.layer, lambda x, W, b: 0.5 + 0.5 * torch.tanh((x.double() @ W.double() + b) / 2)),
+    (checks.layer, layer_by_loop),
+    (checks.layer, layer_in_numpy),
+    (checks.layer, Layer()),
+    (checks.loss_slopes, slopes),
+    (checks.loss_slopes, lambda *case: torch.stack(slopes(*case))),
+    (checks.loss_slopes, lambda *case: [s.item() for s in slopes(*case)]),
+    (checks.loss_slopes, slopes_by_differences),
 ]
 
 WRONG = [
-    (checks.neuron_gradient, by_autograd, "gradient"),
-    (checks.neuron, lambda x, w, beta: ..., "returns nothing yet"),
-    (checks.neuron, lambda x, w, beta: None, "returns nothing yet"),
-    (checks.neuron, lambda x, w, beta: 1 / 0, "stopped with ZeroDivisionError"),
-    (checks.neuron, lambda x, w: 0, "stopped with TypeError"),
-    (checks.neuron, lambda x, w, beta: "0.5", "returns a str"),
-    (checks.neuron, lambda x, w, beta: sigmoid(-beta * (x * w).sum()), "sign in the exponent"),
-    (checks.neuron, lambda x, w, beta: sigmoid((x * w).sum()), "ignores β"),
-    (checks.neuron, lambda x, w, beta: beta * sigmoid((x * w).sum()), "multiplied φ by β"),
-    (checks.neuron, lambda x, w, beta: sigmoid(beta * x * w), "one number per input"),
-    (checks.neuron, lambda x, w, beta: sigmoid(beta * (x * w).mean()), "averaged"),
-    (checks.neuron, lambda x, w, beta: beta * (x @ w), "weighted sum itself"),
-    (checks.neuron, lambda x, w, beta: sigmoid(beta * (x @ w)).expand(2), "returns the shape (2,)"),
-    (checks.neuron, lambda x, w, beta: sigmoid(beta * (x @ w)) + 0.01, "wrong numbers"),
-    (checks.and_neuron, torch.zeros(3), "still 0"),
-    (checks.and_neuron, torch.ones(2), "you gave 2"),
-    (checks.and_neuron, None, "not as a NoneType"),
-    (checks.and_neuron, torch.tensor([-10.0, -10.0, 15.0]), "opposite"),
-    (checks.and_neuron, torch.tensor([10.0, 10.0, -5.0]), "says 'or'"),
-    (checks.and_neuron, torch.tensor([10.0, 10.0, 0.0]), "bias must be below zero"),
-    (checks.and_neuron, torch.tensor([10.0, 10.0, -25.0]), "outweigh the bias"),
-    (checks.and_neuron, torch.tensor([1.0, 1.0, -1.5]), "too gentle"),
-    (checks.and_neuron, torch.tensor([10.0, 20.0, -15.0]), "One input alone"),
-    (checks.neuron_gradient, lambda x, w, t: ..., "returns nothing yet"),
-    (checks.neuron_gradient, lambda x, w, t: -gradient(x, w, t), "sign is flipped"),
-    (checks.neuron_gradient, lambda x, w, t: gradient(x, w, t) / 2, "factor 2"),
-    (checks.neuron_gradient, lambda x, w, t: 2 * (sigmoid(x @ w) - t) * x, "slope of φ"),
-    (checks.neuron_gradient, lambda x, w, t: gradient(x, w, t)[0] / x[0], "input is missing"),
-    (checks.neuron_gradient, lambda x, w, t: gradient(x, w, t) / x * w, "multiplied by the weights"),
+    (checks.layer, lambda x, W, b: ..., "returns nothing yet"),
+    (checks.layer, lambda x, W, b: sigmoid(x * W + b), "stopped with"),
+    (checks.layer, lambda x, W, b: x @ W + b, "send them through φ"),
+    (checks.layer, lambda x, W, b: sigmoid(x @ W) + b, "belongs inside φ"),
+    (checks.layer, lambda x, W, b: sigmoid(x @ W), "b"),
+    (checks.layer, lambda x, W, b: 1 / (1 + torch.exp(x @ W + b)), "1 −"),
+    (checks.layer, lambda x, W, b: sigmoid(x @ W + b).T, "transpose"),
+    (checks.layer, lambda x, W, b: sigmoid(x @ W + b).mean(1), "mean"),
+    (checks.layer, lambda x, W, b: W.add_(0) * x.add_(1) if False else sigmoid(x.add_(1) @ W + b), "in place"),
+    (checks.loss_slopes, lambda x, t, w, b: (..., ...), "returns nothing yet"),
+    (checks.loss_slopes, lambda *case: slopes(*case)[0], "shape"),
+    (checks.loss_slopes, lambda *case: (slopes(*case)[0],) * 2, "no x in it"),
+    (checks.loss_slopes, lambda *case: (slopes(*case)[1],) * 2, "multiply by x"),
+    (checks.loss_slopes, lambda x, t, w, b: [len(x) * s for s in slopes(x, t, w, b)], "the loss is the mean"),
+    (checks.loss_slopes, lambda *case: [-s for s in slopes(*case)], "sign"),
+    (checks.loss_slopes, lambda *case: [s / 2 for s in slopes(*case)], "times"),
+    (checks.loss_slopes, slopes_by_autograd, "formula"),
 ]

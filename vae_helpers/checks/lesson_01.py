@@ -1,89 +1,93 @@
 """Checks for lesson 01: from a neuron to an autoencoder."""
 
 import torch
-from torch import tensor
+from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Complaint, Verdict, compare, exercise, numbers, otherwise
+from vae_helpers.checks.verdict import Complaint, Verdict, compare, draw, exercise, measured, numbers, outputs
 
-__all__ = ["and_neuron", "neuron", "neuron_gradient"]
+__all__ = ["layer", "loss_slopes"]
 
 
 @exercise
-def neuron(answer) -> Verdict:
-    """Check a neuron, ``answer(x, w, beta)`` with x (n,) and w (n,): 1 / (1 + exp(-beta · Σ xᵢwᵢ))."""
+def layer(answer) -> Verdict:
+    """Check a layer, ``answer(x, W, b)`` with x (N, n), W (n, m) and b (m,): φ(x·W + b), (N, m), with φ logistic."""
     return compare(
         answer,
-        lambda x, w, beta: torch.sigmoid(beta * (x @ w)),
+        lambda x, W, b: torch.sigmoid(x @ W + b),
         cases=[
-            (tensor([1.0, 2.0]), tensor([0.5, -1.0]), 2.0),
-            (tensor([1.0, -2.0, 0.3]), tensor([0.5, 0.25, 2.0]), 3.0),
-            (tensor([0.7]), tensor([2.0]), 0.0),
+            (tensor([[1.0, 2.0]]), tensor([[0.5, -1.0, 0.0], [1.0, 0.5, -0.5]]), tensor([0.0, 1.0, -1.0])),
+            draw((5, 3), (3, 2), (2,)),
+            draw((2, 1), (1, 2), (2,)),
         ],
         hints={
-            "You multiplied φ by β; β belongs inside the exponential.": lambda x, w, b: b * torch.sigmoid(x @ w),
-            "You return one number per input; a neuron adds them up first.": lambda x, w, b: torch.sigmoid(b * x * w),
-            "You averaged the weighted inputs; a neuron adds them up.": lambda x, w, b: torch.sigmoid(
-                b * (x @ w) / len(x)
-            ),
-            "You return the weighted sum itself: send it through φ.": lambda x, w, b: b * (x @ w),
+            "You return the weighted sums themselves: send them through φ.": lambda x, W, b: x @ W + b,
+            "The bias belongs inside φ: add it before the exponential.": lambda x, W, b: torch.sigmoid(x @ W) + b,
         },
-        praise="Right: your neuron weighs, adds and squashes.",
+        praise="Right: every neuron weighs every input, all of them in one matrix product.",
     )
 
 
 @exercise
-def and_neuron(answer) -> Verdict:
-    """Check weights (3,), two inputs and a bias, that make a neuron with β = 1 compute "and"."""
-    otherwise(tensor([10.0, 10.0, -15.0]))
-    weights = numbers(answer, "The list of weights", shape=(3,))
-    inputs = tensor([[0.0, 0, 1], [0, 1, 1], [1, 0, 1], [1, 1, 1]], dtype=weights.dtype)
-    none, second, first, both = torch.sigmoid(inputs @ weights).tolist()
-    one = max(first, second)
-    if not weights.any():
-        raise Complaint("All weights are still 0, so the neuron always says 0.5: write your numbers there.")
-    if not weights.isfinite().all():
-        raise Complaint("A weight is infinite or not a number: give three ordinary numbers.")
-    if min(none, first, second) > 0.9 and both < 0.1:
-        raise Complaint("Your neuron says the opposite, 'not both': are all signs flipped?")
-    if weights[2] >= 0:
-        raise Complaint("Without excitement the neuron should be quiet, so the bias must be below zero.")
-    if weights[:2].min() <= 0:
-        raise Complaint("Each input should make the neuron more excited: both weights must be above zero.")
-    # No bias will do unless each weight alone can lift the sum from φ⁻¹(0.1) = −2.2 to φ⁻¹(0.9) = 2.2.
-    if weights[:2].min() <= 4.4:
-        raise Complaint("The switch is too gentle, whatever the bias: what does enlarging the smaller weight do?")
-    if one >= 0.1:
-        raise Complaint(f"One input alone brings your neuron to {one:.2f}: make the bias more negative.")
-    if both <= 0.9:
-        raise Complaint(f"With both inputs on, your neuron only reaches {both:.2f}: let the inputs outweigh the bias.")
-    return Verdict(True, "Right: the switch lies between one input and two.", weights.float())
+def loss_slopes(answer) -> Verdict:
+    """Check ``answer(x, t, w, b)`` with x and t (N,): the slopes of the mean of (φ(w·x + b) - t)² for w and for b."""
 
+    def solution(x: Tensor, t: Tensor, w: float, b: float) -> tuple[Tensor, Tensor]:
+        o = torch.sigmoid(w * x + b)
+        shared = 2 * (o - t) * o * (1 - o)
+        return (shared * x).mean(), shared.mean()
 
-@exercise
-def neuron_gradient(answer) -> Verdict:
-    """Check the slopes (n,) of (o - t)² for a neuron with β = 1, ``answer(x, w, t)``."""
-
-    def slopes(x, w, t, phi=torch.sigmoid):
-        o = phi(x @ w)
-        return 2 * (o - t) * o * (1 - o) * x
+    def of_sigmoid(x, t, w, b, slope=lambda o: o * (1 - o), output=torch.sigmoid):
+        o = output(w * x + b)
+        shared = 2 * (o - t) * slope(o)
+        return (shared * x).mean(), shared.mean()
 
     return compare(
         answer,
-        lambda x, w, t: slopes(x, w, t),
+        solution,
         cases=[
-            (tensor([1.0, 2.0]), tensor([0.5, -1.0]), 1.0),
-            (tensor([3.0, -1.0, 0.5]), tensor([0.2, 0.4, 1.0]), 0.0),
-            (tensor([2.0]), tensor([0.0]), 0.5),
+            (tensor([1.0, -2.0]), tensor([0.0, 1.0]), tensor(0.5), tensor(0.25)),
+            (tensor([0.3, 2.0, -1.0, 0.5]), tensor([1.0, 0.0, 0.0, 1.0]), tensor(-1.5), tensor(1.0)),
+            (tensor([2.0]), tensor([1.0]), tensor(0.0), tensor(0.0)),
         ],
         hints={
-            "The slope of φ is missing: multiply by o(1 − o).": lambda x, w, t: 2 * (torch.sigmoid(x @ w) - t) * x,
-            "The input is missing: every weight has its own slope, so multiply by x.": (
-                lambda x, w, t: slopes(x, w, t)[0] / x[0]
+            "The slope of φ is missing: multiply by o(1 − o).": (
+                lambda x, t, w, b: of_sigmoid(x, t, w, b, slope=lambda o: 1)
+            ),
+            "The bias is the weight of a constant input 1, so its slope has no x in it.": (
+                lambda x, t, w, b: (solution(x, t, w, b)[0],) * 2
+            ),
+            "The input is missing in the slope for w: multiply by x before you take the mean.": (
+                lambda x, t, w, b: (solution(x, t, w, b)[1],) * 2
             ),
             "You used the weighted sum as the output: send it through φ first.": (
-                lambda x, w, t: slopes(x, w, t, lambda a: a)
+                lambda x, t, w, b: of_sigmoid(x, t, w, b, output=lambda a: a)
+            ),
+            "These are the slopes of the sum over all pictures; the loss is the mean.": (
+                lambda x, t, w, b: tuple(len(x) * s for s in solution(x, t, w, b))
             ),
         },
         forbidden={"backward": "the formula", "grad": "the formula"},
-        praise="Right: how wrong, times how undecided, times how strong this input was.",
+        praise="Right: how wrong, times how undecided, times how strong the input, on average.",
+    )
+
+
+@exercise
+def workshop(encoder, decoder) -> Verdict:
+    """Check an autoencoder of eight inputs: two numbers from 0 to 1 in its code must survive noise of 0.1."""
+    many = torch.eye(8).repeat(1000, 1)
+    codes = numbers(outputs(encoder, many, batch=len(many)), "The code of the eight examples").float()
+    if codes.shape != (8000, 2):
+        raise Complaint(f"The code of one example must be two numbers, but is of the shape {tuple(codes[:1].shape)}.")
+    if codes.min() < 0 or codes.max() > 1:
+        raise Complaint(
+            f"The two numbers must lie between 0 and 1, but reach from {codes.min():.2g} to {codes.max():.2g}."
+        )
+    [noise] = draw((8000, 2))
+    back = numbers(outputs(decoder, codes + 0.1 * noise), "What the decoder returns", shape=(8000, 8))
+    return measured(
+        (back.argmax(1) == many.argmax(1)).float().mean(),
+        what="The share of codes that survive the noise",
+        at_least=0.97,
+        praise="A code that trembles and still arrives.",
+        hint="Has the decoder ever met the noise? And can one straight line cut each code off from all the others?",
     )

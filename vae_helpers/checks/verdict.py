@@ -210,7 +210,7 @@ def otherwise(solution) -> None:
 def result(answer: Callable, value, shape: tuple | None = None) -> Tensor:
     """Read what the student's function returned, like ``numbers``, with words for a function that returns nothing."""
     name = _name(answer)
-    if value is None or value is ...:
+    if value is None or value is ... or (isinstance(value, tuple) and any(part is ... for part in value)):
         raise Complaint(f"{name} returns nothing yet: write your code in place of the dots, and `return` it.")
     if callable(value) and not isinstance(value, nn.Module):
         raise Complaint(f"{name} returns a function: call it, with brackets, and return what it gives.")
