@@ -65,7 +65,7 @@ WRONG = [
     (checks.layer, lambda x, W, b: x @ W + b, "send them through φ"),
     (checks.layer, lambda x, W, b: sigmoid(x @ W) + b, "belongs inside φ"),
     (checks.layer, lambda x, W, b: sigmoid(x @ W), "b"),
-    (checks.layer, lambda x, W, b: 1 / (1 + torch.exp(x @ W + b)), "1 −"),
+    (checks.layer, lambda x, W, b: 1 / (1 + torch.exp(x @ W + b)), "1 minus"),
     (checks.layer, lambda x, W, b: sigmoid(x @ W + b).T, "transpose"),
     (checks.layer, lambda x, W, b: sigmoid(x @ W + b).mean(1), "mean"),
     (checks.layer, lambda x, W, b: W.add_(0) * x.add_(1) if False else sigmoid(x.add_(1) @ W + b), "in place"),
