@@ -2,7 +2,7 @@
 # # 01 · From a neuron to an autoencoder
 #
 # Can a machine learn to describe a picture with two numbers, although nobody tells it what the picture shows? We
-# build such a machine from its smallest part, an artificial neuron. We let the neuron learn, put several side by side,
+# build such a machine from its smallest part, an artificial neuron. We let it learn, put several side by side,
 # and then ask the whole network for something that sounds useless: to give back what it was given.
 #
 # **You will be able to**

@@ -1,0 +1,213 @@
+# %% [markdown]
+# # 00 · Ten minutes
+#
+# Nobody has ever met the people in these pictures, because a network made them up. It also learnt what a smile is,
+# from ten thousand photographs, and it can put one on a face or take it away. Before you understand any of this, try
+# it. There is nothing to type: click into the first grey bar below, press <kbd>Shift</kbd>+<kbd>Enter</kbd> a few
+# times until a face appears, and drag the slider.
+
+# %% tags=["figure"]
+# Get ready: load two small networks that come with the course
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from vae_helpers import plots, widgets
+from vae_helpers.checkpoints import load_pretrained
+from vae_helpers.data import load_digits
+
+plots.use_course_style()
+face_model, face_codes = load_pretrained("faces"), load_pretrained("face_codes")
+
+# %% [markdown]
+# ## 1 · Make somebody smile
+
+# %% tags=["figure"]
+# Drag the slider: the left face stays as it is, the right face smiles more, or less
+widgets.face_editor(face_model, face_codes, attributes=("Smiling",))
+
+# %% [markdown]
+# Press *random face* for somebody else. Did you notice that the eyes narrow when the mouth smiles? Nobody programmed
+# this. And drag the slider to its end: somewhere on the way the person turns into another one. Why this happens, and how
+# to measure it, is the subject of lesson 10. In the next picture, five people who do not exist receive the same smile.
+
+# %% tags=["figure", "hero"]
+# Five people who do not exist, before and after the same smile
+generator = torch.Generator().manual_seed(206)
+codes = face_codes.sample(200, generator)
+judge = load_pretrained("face_judge")
+smiling = judge.attributes.index("Smiling")
+with torch.no_grad():
+    before = torch.cat([face_model.decode(part) for part in codes.split(100)])
+    seriousness = 1 - judge(before).sigmoid()[:, smiling]
+chosen = seriousness.topk(40).indices[[0, 4, 9, 17, 28]]
+with torch.no_grad():
+    after = face_model.decode(codes[chosen] + 2.2 * face_codes.direction("Smiling"))
+    smiles = judge(torch.cat([before[chosen], after])).sigmoid()[:, smiling]
+plots.show(
+    plots.image_rows(
+        {"before": before[chosen], "after": after},
+        "The same step in the space of codes, for everybody",
+    ),
+    alt="Five portraits made up by a network, with serious faces in the upper row and the same people smiling below.",
+)
+print(
+    f"an independent judge sees a smile in {(smiles[:5] > 0.5).sum()} of 5 before, and in {(smiles[5:] > 0.5).sum()} of 5 after"
+)
+
+# %% tags=["claim"]
+assert (smiles[:5] < 0.5).all() and (smiles[5:] > 0.5).sum() >= 4, (
+    "the serious faces should smile after the edit"
+)
+
+# %% [markdown]
+# ## 2 · How can this be?
+#
+# The network is an **autoencoder**. Its first half, the **encoder**, squeezes a picture $x$ into a short list of numbers,
+# the code. Its second half, the **decoder**, makes a picture $\hat x$ from the code. It learns by trying to give back
+# what it was given, so nobody has to tell it what the pictures show. In the **variational autoencoder** (VAE), which
+# made these faces, the encoder does not name one code $z$ but a small cloud of codes with a centre $\mu$ and a width
+# $\sigma$. This keeps the whole space of codes filled, so that you can walk through it and always meet a face.
+
+# %% tags=["figure"]
+# The scheme of a variational autoencoder: x → encoder → (μ, σ) → z → decoder → x̂
+plots.show(
+    plots.schematics.vae(),
+    alt="A drawing of a variational autoencoder. An image x enters the encoder, which gives mu and log sigma squared; "
+    "noise epsilon is scaled by sigma and added to mu, which gives the code z; the decoder makes the image x-hat. The loss "
+    "adds a KL divergence, attached to mu and sigma, and a reconstruction loss, attached to x-hat.",
+)
+
+# %% [markdown]
+# You need not understand the drawing today. Lesson 07 comes back to it, arrow by arrow. A smile is one direction in the
+# space of codes: the mean code of smiling faces minus the mean code of serious ones. The slider walks along it.
+#
+# ## 3 · What autoencoders are used for
+#
+# The same idea is used for many things. Here are three of them on handwritten digits, done by another network that
+# comes with the course and that describes a digit with 32 numbers.
+
+# %% tags=["figure"]
+# Three things that an autoencoder of handwritten digits can do
+digit_model = load_pretrained("digits")
+digits = load_digits("test", source="embedded")
+ours = digits.floats[[int((digits.labels == digit).nonzero()[3]) for digit in range(10)]]
+with torch.no_grad():
+    means = digit_model.encode(ours)[0]
+    back = digit_model.decode(means)
+    invented = digit_model.decode(
+        torch.randn(10, digit_model.latent_dim, generator=generator)
+    )
+    between = digit_model.decode(
+        torch.lerp(means[4], means[9], torch.linspace(0, 1, 10)[:, None])
+    )
+rows = {
+    "10 digits": ours,
+    "compress: 784 numbers\n→ 32 numbers → 784": back,
+    "invent: digits that\nnobody wrote": invented,
+    "morph: from a 4\nto a 9": between,
+}
+plots.show(
+    plots.image_rows(rows, "One network, three uses"),
+    alt="Four rows of ten digits: the originals; nearly the same after compression to 32 numbers; ten digits that the "
+    "network invented; and a 4 that turns into a 9 step by step.",
+)
+error = (back - ours).square().flatten(1).sum(1).mean().item()
+blank = ours.square().flatten(1).sum(1).mean().item()
+print(
+    f"squared error per image after compression: {error:.1f}; of an empty picture: {blank:.1f}"
+)
+
+# %% tags=["claim"]
+assert error < 0.1 * blank, "compression should hardly change a digit"
+
+# %% tags=["figure"]
+# A fourth use: find what does not belong
+letters = torch.zeros(10, 1, 28, 28)
+for image, letter in zip(letters, "AEFHKMRTWX"):
+    canvas = plt.figure(figsize=(0.28, 0.28), dpi=100)
+    canvas.text(
+        0.5,
+        0.46,
+        letter,
+        color="white",
+        fontsize=17,
+        weight="bold",
+        ha="center",
+        va="center",
+    )
+    canvas.patch.set_facecolor("black")
+    canvas.canvas.draw()
+    image[0] = torch.tensor(np.asarray(canvas.canvas.buffer_rgba())).float()[..., 0] / 255
+    plt.close(canvas)
+
+
+def misfit(images):
+    """The squared error per image after the network."""
+    with torch.no_grad():
+        return (
+            (digit_model.decode(digit_model.encode(images)[0]) - images)
+            .square()
+            .flatten(1)
+            .sum(1)
+        )
+
+
+figure, ax = plt.subplots(figsize=(8, 2.6))
+ax.hist(misfit(digits.floats[::4]).tolist(), bins=30, color=plots.COLORS[1], label="digits")
+for number, error in enumerate(misfit(letters).tolist()):
+    ax.axvline(
+        error,
+        color=plots.COLORS[4],
+        linestyle="--",
+        label="letters" if number == 0 else None,
+    )
+ax.set(
+    title="What the network cannot describe stands out",
+    xlabel="squared error per image",
+    ylabel="number of digits",
+)
+ax.legend()
+plots.show(
+    figure,
+    alt="A histogram of the squared error of 250 digits, low on the left. Dashed lines mark ten letters, which the "
+    "network has never seen; they lie far to the right of most digits.",
+)
+
+# %% tags=["claim"]
+assert misfit(letters).median() > misfit(digits.floats[::4]).quantile(0.95), (
+    "letters should stand out among digits"
+)
+
+# %% [markdown]
+# The network knows digits only, so it cannot rebuild a letter, and its error gives the stranger away. Factories look for
+# scratches in the same way. In this course you will also clean speech and X-rays, and measure what a network invents while
+# it cleans ([lesson 05](05_denoising_autoencoders.ipynb)); hide one property of a face from a computer; and make small
+# works of art.
+#
+# ## 4 · Three words
+#
+# - **Unsupervised**: the network learnt from pictures alone, without anybody naming what they show.
+# - **Generative**: it can make new examples, such as faces of people who do not exist.
+# - **Embedding**: the code of a picture, a point in a space in which similar pictures are neighbours.
+#
+# ## 5 · Three routes through the course
+#
+# - **Without the mathematics** (about four hours): run the lessons, play with every slider, answer the *Predict* questions,
+#   and skip what stands between formulas. Take 01, 03, 05, 08 and 10.
+# - **In full** (a lesson is one class hour of at most 90 minutes): all lessons in order, with the *Your turn* exercises,
+#   whose results the lessons use, and one workshop each. The pages under `deeper/` answer single questions.
+# - **As a teacher**: every claim is measured by the cell beside it, and every exercise has a check that says in words
+#   what is wrong. Lessons are written as text in `notebooks/source/`; the [README](../README.md) says how to build and
+#   change them.
+#
+# You need school mathematics and a little Python. Everything runs without a GPU.
+#
+# ## Summary
+#
+# - An autoencoder squeezes a picture into a code and makes the picture again. Steps in the space of codes change what
+#   the picture shows.
+# - Nobody tells it what to look for, and it can compress, invent, morph, and notice what does not belong.
+#
+# **Next:** [lesson 01 · From a neuron to an autoencoder](01_from_a_neuron_to_an_autoencoder.ipynb): we build such a
+# machine, from its smallest part.
