@@ -230,3 +230,10 @@ def test_the_hourglass_has_the_sizes_that_it_is_given():
     assert [text for text in texts if text.isdigit()] == ["8", "3", "8"] and "code $z$" in texts
     assert len([patch for patch in ax.patches if isinstance(patch, Circle)]) == 8 + 3 + 8, "no circle stands for many"
     assert not ax.images, "eight numbers are no picture"
+
+
+def test_a_figure_can_be_saved_twice_without_a_warning(recwarn):
+    plots.use_course_style()
+    figure = plots.image_rows({"a": torch.rand(2, 1, 28, 28)}, "Two images")
+    assert plots.png_bytes(figure) == plots.png_bytes(figure)
+    assert not recwarn.list

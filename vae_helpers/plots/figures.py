@@ -53,7 +53,10 @@ def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
 
     256 colours make a third of the size; where they are too few, as for many faces, steps of 8 per channel make half.
     """
-    figure.savefig(buffer := io.BytesIO(), format="png", dpi=dpi)
+    with plt.rc_context(
+        {"figure.constrained_layout.use": False}
+    ):  # a figure without a layout keeps none when saved twice
+        figure.savefig(buffer := io.BytesIO(), format="png", dpi=dpi)
     picture = Image.open(buffer).convert("RGB")
     # "Maximum coverage" keeps rare colours, such as the ends of a colour bar, which the usual "median cut" loses.
     few_colors = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
