@@ -55,7 +55,7 @@ def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
     """
     with plt.rc_context(
         {"figure.constrained_layout.use": False}
-    ):  # a figure without a layout keeps none when saved twice
+    ):  # else saving gives it a layout
         figure.savefig(buffer := io.BytesIO(), format="png", dpi=dpi)
     picture = Image.open(buffer).convert("RGB")
     # "Maximum coverage" keeps rare colours, such as the ends of a colour bar, which the usual "median cut" loses.
