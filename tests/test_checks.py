@@ -6,6 +6,7 @@ The answers lie in the folder `answers`.
 import _thread
 import importlib
 import random
+import re
 import sys
 import threading
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from answers import lesson_07, lesson_08
+from answers import aside, lesson_07, lesson_08
 from torch import tensor
 from torch.nn import functional as F
 
@@ -66,6 +67,18 @@ def test_typical_mistakes_are_named(check, answer, words):
     judged = check(answer)
     assert not judged and words in judged.message, judged.message
     assert repr(judged) == f"✗ {judged.message}"
+
+
+@pytest.mark.parametrize(("check", "answer"), aside.RIGHT, ids=names(aside.RIGHT))
+def test_right_answers_that_were_kept_aside_pass(check, answer):
+    judged = check(answer)
+    assert judged, judged.message
+
+
+@pytest.mark.parametrize(("check", "answer", "words"), aside.WRONG, ids=names(aside.WRONG))
+def test_wrong_answers_that_were_kept_aside_are_caught(check, answer, words):
+    judged = exercise(seconds=4)(check.__wrapped__)(answer)
+    assert not judged and re.search(words, judged.message), judged.message
 
 
 @every_check

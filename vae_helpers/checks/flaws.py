@@ -142,23 +142,17 @@ _MIXTURES: dict[str, Callable] = {
     "`{}` is a factor too many": lambda y, x: y * x,
     "`{}` is missing as a factor, or divides once too often": lambda y, x: y / x,
 }
-for (_size, _of), (_root, _power) in itertools.product(
-    {
-        "the number of rows": len,
-        "the number of columns": lambda x: x.shape[1],
-        "the number of values in one row": lambda x: x[0].numel(),
-        "the number of all values": lambda x: x.numel(),
-    }.items(),
-    (("", 1), ("the root of ", 0.5)),
-):
-    _MIXTURES |= {
-        f"your numbers are too small by a factor, {_root}{_size} of `{{}}`: a mean for a sum?": (
-            lambda y, x, of=_of, power=_power: y / of(x) ** power
-        ),
-        f"your numbers are too large by a factor, {_root}{_size} of `{{}}`: a sum for a mean?": (
-            lambda y, x, of=_of, power=_power: y * of(x) ** power
-        ),
-    }
+for _size, _of in {
+    "the number of rows": len,
+    "the number of columns": lambda x: x.shape[1],
+    "the number of values in one row": lambda x: x[0].numel(),
+    "the number of all values": lambda x: x.numel(),
+}.items():
+    for _root, _power in (("", 1), ("the root of ", 0.5)):
+        for _words, _sign in (("small by {}: a mean for a sum?", -1), ("large by {}: a sum for a mean?", 1)):
+            _MIXTURES["your numbers are too " + _words.format(f"a factor, {_root}{_size} of `{{}}`")] = (
+                lambda y, x, of=_of, power=_sign * _power: y * float(of(x)) ** power
+            )
 # Which parts of the numbers may be right but for a factor or a summand: the dimensions of y within one part.
 _PARTS: dict[str, Callable] = {
     "In each case, your numbers are": lambda y: tuple(range(y.ndim)),
@@ -191,6 +185,15 @@ _INPUTS: dict[str, Callable] = {
     "{} were scaled to length 1": lambda x: nn.functional.normalize(x, dim=-1),
     "only the diagonal of {} were used": lambda x: torch.diag_embed(x.diagonal(dim1=-2, dim2=-1)),
 }
+# Another argument in the place of x, to see whether the answer changes with it.
+_MOVES: list[Callable] = [
+    lambda x: x.flip(-1),
+    lambda x: x.roll(1, 0),
+    lambda x: x + 1,
+    lambda x: 0.9 * x,
+    lambda x: 0.6 - x,
+    lambda x: lambda *arguments: 0.9 * x(*arguments),
+]
 
 
 def _is_real(x) -> bool:
@@ -201,15 +204,6 @@ def _copy(case: tuple, dtype: torch.dtype | None = None) -> tuple:
     """Clone the tensors; give those of floating-point numbers another dtype."""
     tensors = [x.clone() if isinstance(x, Tensor) else x for x in case]
     return tuple(x.to(dtype) if dtype and _is_real(x) else x for x in tensors)
-
-
-def _moved(x) -> list:
-    """Other arguments of the same kind, to see whether the answer changes with it."""
-    if isinstance(x, Tensor):
-        return [x.flip(-1), x.roll(1, 0), *([0.9 * x, 1.5 * x + 0.1, 0.6 - x] if x.is_floating_point() else [])]
-    if callable(x):
-        return [lambda *arguments: 0.9 * x(*arguments)]
-    return [x + 1, x + 2] if isinstance(x, int) else [0.9 * x, 1.2 * x, 1 - x] if isinstance(x, float) else []
 
 
 class _Watch(TorchFunctionMode):
@@ -421,18 +415,24 @@ class Flaws:
             what = words.format(arguments[0] + "".join(f" (or {other})" for other in arguments[1:]))
             raise Complaint(f"Your numbers are what would come out if {what}.")
 
+    def elsewhere(self, place: int, changes: list[Callable]) -> list[tuple[Tensor, ...]]:
+        """What answer and solution give with a changed argument in this place, and what they gave."""
+        found = []
+        for case, given, expected in zip(self.cases, self.given, self.expected, strict=True):
+            for change in changes:
+                try:
+                    changed = (*case[:place], change(case[place]), *case[place + 1 :])
+                    right = _dense(self.solution(*_copy(changed)))
+                    found.append((_dense(self.answer(*_copy(changed))), right, given, expected))
+                except Exception:  # this argument cannot be changed like that
+                    continue
+        return found
+
     def _ignored_arguments(self) -> None:
         for place, name in enumerate(self.names):
-            ignored, matters = True, False
-            for case, given, expected in zip(self.cases, self.given, self.expected, strict=True):
-                for other in _moved(case[place]):
-                    changed = (*case[:place], other, *case[place + 1 :])
-                    try:
-                        matters |= not self.same(_dense(self.solution(*_copy(changed))), expected)
-                        ignored &= torch.equal(_dense(self.answer(*_copy(changed))), given)
-                    except Exception:  # this argument cannot be moved like that
-                        continue
-            if ignored and matters:
+            trials = self.elsewhere(place, _MOVES)
+            matters = any(not self.same(right, expected) for _, right, _, expected in trials)
+            if matters and all(torch.equal(mine, given) for mine, _, given, _ in trials):
                 raise Complaint(f"What {self.name} returns does not depend on `{name}`.")
 
     def _smallest_failure(self) -> None:
@@ -447,16 +447,12 @@ class Flaws:
     def _harmless_argument(self) -> str:
         """An argument with which the answer would be right, if it were 0 (or 1) everywhere."""
         for value, place in itertools.product((0, 1), range(len(self.names))):
-            found, varied = [], False
-            try:
-                for case in self.cases:
-                    other = tuple(x * 0 + value if p == place else x for p, x in enumerate(case))
-                    right = _dense(self.solution(*_copy(other)))
-                    found.append(self.same(_dense(self.answer(*_copy(other))), right))
-                    varied |= right.numel() > 1 and bool(right.isfinite().all() and right.std() > 1e-6)
-            except Exception:  # this argument cannot be 0 or 1
-                continue
-            if all(found) and varied:
+            neutral = {int: value, float: float(value)}
+            trials = self.elsewhere(
+                place, [lambda x, v=value, n=neutral: torch.full_like(x, v) if _is_real(x) else n[type(x)]]
+            )
+            varied = any(right.numel() > 1 and right.isfinite().all() and right.std() > 1e-6 for _, right, *_ in trials)
+            if varied and len(trials) == len(self.cases) and all(self.same(mine, right) for mine, right, *_ in trials):
                 return f"It would be right if `{self.names[place]}` were {value}: look at how that enters."
         return ""
 

@@ -41,7 +41,7 @@ def squared_error(answer) -> Verdict:
         lambda reconstruction, images: (reconstruction - images).square().flatten(1).sum(1),
         cases=[
             tuple(x.sigmoid() for x in draw((4, 2, 5, 6), (4, 2, 5, 6))),
-            draw((3, 1, 4, 4), (3, 1, 4, 4)),
+            tuple(x.sigmoid() for x in draw((3, 1, 4, 4), (3, 1, 4, 4))),
             (tensor([[[[0.0, 0.5]]]]), tensor([[[[1.0, 0.2]]]])),
         ],
         hints={
