@@ -106,8 +106,8 @@ def test_a_two_dimensional_code_agrees_with_numerical_integration():
 def test_the_chunk_size_bounds_what_is_decoded_at_once(monkeypatch):
     model, sizes = models.DenseVAE(), []
     monkeypatch.setattr(evaluate, "_CHUNK", {"cpu": 40})
-    decode = model.decode
-    monkeypatch.setattr(model, "decode", lambda z: sizes.append(len(z)) or decode(z))
+    decode = model.decode_logits
+    monkeypatch.setattr(model, "decode_logits", lambda z: sizes.append(len(z)) or decode(z))
     nll = evaluate.importance_weighted_nll(model, torch.rand(50, 1, 28, 28).round(), 9)
     # 40 images, one draw each at a time; then 10 images, 4 draws each at a time.
     assert nll.shape == (50,) and sizes == [40] * 9 + [40, 40, 10]

@@ -8,6 +8,8 @@ import torch
 from torch.distributions import Bernoulli, Independent, Normal, kl_divergence
 
 from vae_helpers import losses, models
+from vae_helpers.data import load_digits
+from vae_helpers.train import fit
 
 
 @pytest.fixture
@@ -62,6 +64,49 @@ def test_bernoulli_nll_stays_finite_where_the_decoder_is_certain_and_wrong():
     assert nll.tolist() == pytest.approx([30 * math.log(10), 24 * math.log(2)])
     nll.sum().backward()
     assert probabilities.grad.isfinite().all()
+
+
+def decoder_output(logit, model=None):
+    """What a VAE returns whose decoder says the same of every pixel."""
+    model = model or models.ConvVAE(image_shape=(1, 8, 8), channels=(4,), hidden=8, latent_dim=2)
+    with torch.no_grad():
+        model.decoder[-1].weight.zero_()
+        model.decoder[-1].bias.fill_(logit)
+    return model
+
+
+@pytest.mark.parametrize("logit", [-100.0, -20.0, -3.0, 0.0, 5.0, 20.0, 100.0])
+def test_a_vaes_pixels_cost_what_they_should_and_have_a_gradient_however_certain_it_is(logit):
+    model, images = decoder_output(logit), torch.rand(3, 1, 8, 8).round()
+    parts = losses.negative_elbo(model, images)
+    exact = torch.tensor(logit, dtype=torch.double)
+    expected = -Bernoulli(logits=exact).log_prob(images.double()).sum((1, 2, 3))
+    torch.testing.assert_close(parts["distortion"].double(), expected, rtol=1e-6, atol=0)
+    parts["distortion"].sum().backward()
+    slope = (exact.sigmoid() - images.double()).sum()
+    torch.testing.assert_close(model.decoder[-1].bias.grad.double().sum(), slope, rtol=1e-6, atol=1e-30)
+
+
+def test_a_decoder_that_starts_certain_and_wrong_learns():
+    digits = load_digits("train", source="embedded").subset(slice(0, 400))
+    torch.manual_seed(0)
+    model = models.DenseVAE(hidden=(32,))
+    with torch.no_grad():
+        model.decoder[-1].bias.fill_(20.0)
+    record = fit(model, digits, losses.negative_elbo, epochs=8, lr=0.1, device="cpu").train["loss"]
+    assert record[0] > 5000 and record[-1] < record[0] / 4
+
+
+def test_the_taught_formula_gives_the_same_numbers_as_the_logits():
+    torch.manual_seed(0)
+    model, images = models.DenseVAE(latent_dim=3), torch.rand(4, 1, 28, 28)
+    torch.manual_seed(1)
+    parts = losses.negative_elbo(model, images)
+    torch.manual_seed(1)
+    reconstruction = model(images).reconstruction
+    torch.testing.assert_close(
+        losses.reconstruction_nll(reconstruction, images), parts["distortion"], rtol=1e-6, atol=0
+    )
 
 
 @pytest.mark.parametrize("sigma", [1.0, 0.1, torch.tensor(0.3), torch.linspace(0.1, 2, 25).reshape(1, 5, 5)])
@@ -152,9 +197,15 @@ def test_bad_input_is_refused_in_a_sentence():
         losses.reconstruction_nll(5 * images, images)
     with pytest.raises(ValueError, match="choose 'bernoulli' or 'gaussian'"):
         losses.reconstruction_nll(images, images, "poisson")
-    for sigma in (0, -1, math.nan):
+    for sigma in (0, -1, math.nan, torch.tensor([[1.0], [0], [1], [1]]), torch.tensor(-1.0)):
         with pytest.raises(ValueError, match="sigma must be more than 0"):
             losses.reconstruction_nll(images, images, "gaussian", sigma)
+    for shape in ((7, 1, 1, 1), (5,), (1, 2, 1, 4, 4)):
+        with pytest.raises(ValueError, match="sigma has the shape .* which does not fit images of"):
+            losses.reconstruction_nll(images, images, "gaussian", torch.ones(shape))
+    for bright in (255 * images, (255 * images).byte()):
+        with pytest.raises(ValueError, match=r"must lie in \[0, 1\]|uint8 on cpu; divide 8-bit"):
+            losses.negative_elbo(models.DenseVAE(image_shape=(1, 4, 4)), bright, binarize=True)
     with pytest.raises(ValueError, match="must be a number or \"optimal\", but is 'best'"):
         losses.reconstruction_nll(images, images, "gaussian", "best")
 
@@ -166,3 +217,20 @@ def test_the_squared_error_is_summed_over_the_pixels_of_each_image():
     torch.testing.assert_close(
         losses.reconstruction_loss(lambda x: reconstruction, images, torch.zeros(2)), torch.tensor([0.75, 6.75])
     )
+
+
+def test_a_loss_for_the_other_kind_of_model_says_which_one_to_take():
+    digits = load_digits("test", source="embedded")
+    with pytest.raises(
+        ValueError, match="The model returns a VAEOutput, not images; a VAE needs a VAE's loss, negative_e"
+    ):
+        fit(models.DenseVAE(), digits, epochs=1, device="cpu")
+    # Four images, which would unpack like the four parts of a VAE's output.
+    with pytest.raises(ValueError, match="DenseAutoencoder returns a Tensor; a plain autoencoder needs another loss"):
+        fit(models.DenseAutoencoder(), digits, losses.negative_elbo, epochs=1, batch_size=4, device="cpu")
+
+
+def test_nan_passes_a_gaussian_too_so_that_fit_can_report_it():
+    images = torch.rand(2, 1, 4, 4)
+    for sigma in (1.0, "optimal", torch.full((), math.nan, requires_grad=True)):
+        assert losses.reconstruction_nll(images * torch.nan, images, "gaussian", sigma).isnan().all()

@@ -1,6 +1,7 @@
 """Shapes, ranges, gradients and refusals of the models."""
 
 import ast
+import copy
 import dataclasses
 import functools
 
@@ -9,7 +10,7 @@ import torch
 from torch import nn
 
 import build_notebooks as build
-from vae_helpers import data, judges, losses, models, train
+from vae_helpers import data, evaluate, judges, losses, models, train
 
 
 def written_in_lesson(number, name):
@@ -77,6 +78,50 @@ def test_vae_gives_float32_under_mixed_precision():
         assert {part.dtype for part in output} == {torch.float32}
 
 
+@pytest.mark.parametrize("model", VAES)
+def test_a_vae_runs_in_float64_and_gives_the_same(model):
+    model = copy.deepcopy(model).eval()
+    images = torch.rand(2, *model.image_shape)
+    expected = model.decode(model.encode(images)[0])
+    model.double()
+    mean, log_var = model.encode(images.double())
+    assert mean.dtype == log_var.dtype == torch.float64
+    torch.testing.assert_close(model.decode(mean), expected.double(), rtol=1e-4, atol=1e-6)
+    loss = losses.negative_elbo(model, images.double())["loss"]
+    assert loss.dtype == torch.float64
+    loss.sum().backward()
+
+
+def test_a_vaes_output_is_four_parts_and_knows_its_logits():
+    model, images = VAES[0], torch.rand(2, 1, 8, 8)
+    output = model(images)
+    reconstruction, _, _, z = output
+    assert torch.equal(reconstruction, output.logits.sigmoid())
+    torch.testing.assert_close(output.logits, model.decode_logits(z))
+    assert output._replace(reconstruction=images).logits is None, "they are no longer those of the images"
+
+
+def test_a_vae_that_decodes_in_its_own_way_is_believed():
+    class Inverted(models.DenseVAE):
+        def decode(self, z):
+            return 1 - super().decode(z)
+
+    torch.manual_seed(0)
+    model, images = Inverted(), torch.rand(2, 1, 28, 28)
+    torch.manual_seed(0)
+    output = model(images)
+    assert output.logits is None
+    torch.manual_seed(0)
+    distortion = losses.negative_elbo(model, images)["distortion"]
+    torch.testing.assert_close(distortion, losses.reconstruction_nll(output.reconstruction, images))
+    plain = models.DenseVAE()
+    plain.load_state_dict(model.state_dict())
+    for vae in (model, plain):
+        nn.init.zeros_(vae.encoder[-1].weight)  # so that both draw the same codes for any image
+    nll = evaluate.importance_weighted_nll(model, images.round(), 5)
+    torch.testing.assert_close(nll, evaluate.importance_weighted_nll(plain, 1 - images.round(), 5))
+
+
 def test_residual_block_starts_as_the_identity():
     features = torch.randn(2, 4, 5, 5)
     assert torch.equal(models.ResidualBlock(4)(features), features)
@@ -105,6 +150,26 @@ def test_bad_shapes_are_refused_in_a_sentence():
         models.FaceVAE(image_shape=(1, 28, 28))
     with pytest.raises(ValueError, match="no doubling 'bilinear'; choose one of: nearest, transposed"):
         models.FaceVAE(doubling="bilinear")
+
+
+@pytest.mark.parametrize(
+    "model", [*VAES, models.DenseAutoencoder(), models.ConvAutoencoder(), judges.DigitClassifier()]
+)
+def test_images_of_another_type_are_refused_in_a_sentence(model):
+    images = torch.rand(2, *getattr(model, "image_shape", (1, 28, 28)))
+    told = {
+        (255 * images).byte(): r"torch.float32 on cpu, but got \(2, .*torch.uint8 on cpu; divide 8-bit images by 255\.",
+        images.double(): r"but got \(2, .*torch.float64 on cpu\.",
+        images.to("meta"): r"but got \(2, .*torch.float32 on meta\.",
+    }
+    for wrong, message in told.items():
+        with pytest.raises(ValueError, match=r"takes images of the shape .*" + message):
+            model(wrong)
+    with pytest.raises(ValueError, match="but got ndarray"):
+        model(images.numpy())
+    if hasattr(model, "decode"):
+        with pytest.raises(ValueError, match="takes codes of the shape .*but got .*torch.float64 on cpu"):
+            model.decode(torch.zeros(2, model.latent_dim).double())
 
 
 def test_face_codes_are_drawn_from_the_mixture():

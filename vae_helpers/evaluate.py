@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vae_helpers import losses, train
 from vae_helpers.checkpoints import load_pretrained
 from vae_helpers.data import ImageSet
+from vae_helpers.models import decode_with_logits
 
 # How many codes are decoded at once. On a CPU, more do not fit into its cache and take longer.
 _CHUNK = {"cpu": 250}
@@ -82,7 +83,8 @@ def _chunk_nll(model: nn.Module, images: Tensor, k: int, chunk: int, likelihood:
         noise = torch.randn(shape, device=images.device)
         z = mean + torch.exp(0.5 * log_var) * noise
         repeated = images.expand(shape[0], *images.shape).flatten(0, 1)
-        nll = losses.reconstruction_nll(model.decode(z.flatten(0, 1)), repeated, likelihood, sigma)
+        reconstruction, logits = decode_with_logits(model, z.flatten(0, 1))
+        nll = losses.reconstruction_nll(reconstruction, repeated, likelihood, sigma, logits)
         # log p(z) - log q(z|x); the two log(2π)/2 cancel.
         prior_minus_posterior = 0.5 * (noise.square() + log_var - z.square()).sum(-1)
         log_weights = prior_minus_posterior - nll.view(shape[:2])

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vae_helpers.models import check_shape
+from vae_helpers.models import check_batch
 
 
 class FaceCodes(nn.Module):
@@ -97,7 +97,7 @@ class DigitClassifier(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features (N, width) of digits (N, 1, 28, 28) in [0, 1]."""
-        check_shape(images, (1, 28, 28), "images")
+        check_batch(self, images, (1, 28, 28), "images")
         return self.body(images)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -3,13 +3,14 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+from vae_helpers.models import at_least_float32
 
 
 def squared_error(reconstruction: Tensor, images: Tensor) -> Tensor:
-    """Return the squared error of each image, summed over its pixels.
-
-    .. math:: \\sum_j (\\hat x_j - x_j)^2
+    """Return the squared error of each image, summed over its pixels: Σⱼ (x̂ⱼ − xⱼ)².
 
     Args:
         reconstruction: (N, C, H, W), any real numbers.
@@ -22,14 +23,14 @@ def squared_error(reconstruction: Tensor, images: Tensor) -> Tensor:
         ValueError: the shapes differ (PyTorch would quietly broadcast them), or the images are not in [0, 1]. The
             second is checked on a CPU only, because a GPU would have to wait for the answer.
     """
-    check_images(reconstruction, images)
+    _check_images(reconstruction, images)
     return (reconstruction - images).square().flatten(1).sum(1)
 
 
 def reconstruction_loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
     """Return the (N,) squared errors of ``model(images)``: what a plain autoencoder minimises.
 
-    It has the form that :func:`vae_helpers.train.fit` expects of a loss. The labels are not used.
+    It has the form that ``train.fit`` expects of a loss. The labels are not used.
     """
     return squared_error(model(images), images)
 
@@ -37,7 +38,7 @@ def reconstruction_loss(model: nn.Module, images: Tensor, labels: Tensor) -> Ten
 def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
     """Return the divergence of each code's Gaussian N(mean, exp(log_var)) from the prior N(0, I).
 
-    .. math:: D_{KL} = \\frac12 \\sum_j \\left(\\mu_j^2 + \\sigma_j^2 - \\log \\sigma_j^2 - 1\\right)
+        D_KL = ½ Σⱼ (μⱼ² + σⱼ² − log σⱼ² − 1)
 
     It is never negative, and 0 only where every mean is 0 and every variance 1. (Kingma and Welling, 2014,
     "Auto-encoding variational Bayes", arXiv:1312.6114, appendix B.)
@@ -47,7 +48,8 @@ def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
         log_var: (N, latent_dim), the logarithms of the variances σ².
 
     Returns:
-        (N,), in nats per image, summed over the latent dimensions. This is the *rate*.
+        (N,), in nats per image, summed over the latent dimensions. This is the *rate*. It is infinite from a log_var
+        of 89 on, where σ² is more than float32 can hold.
 
     Raises:
         ValueError: the shapes differ.
@@ -56,27 +58,29 @@ def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
         raise ValueError(
             f"mean has the shape {tuple(mean.shape)} and log_var has {tuple(log_var.shape)}; the two must be the same."
         )
-    mean, log_var = mean.float(), log_var.float()  # exp of a bfloat16 number would be off by a percent
+    mean, log_var = at_least_float32(mean), at_least_float32(log_var)
     # expm1(x) = exp(x) - 1 stays exact where log_var is close to 0, where exp(x) - 1 - x cancels.
     return 0.5 * (mean.square() + log_var.expm1() - log_var).sum(-1)
 
 
 def reconstruction_nll(
-    reconstruction: Tensor, images: Tensor, likelihood: str = "bernoulli", sigma: float | Tensor | str = 1.0
+    reconstruction: Tensor,
+    images: Tensor,
+    likelihood: str = "bernoulli",
+    sigma: float | Tensor | str = 1.0,
+    logits: Tensor | None = None,
 ) -> Tensor:
     """Return -log p(x|z) of each image: how badly the decoder's output explains it.
 
     With x an image and x̂ its reconstruction, summed over the pixels j:
 
-    .. math::
-        \\text{bernoulli:}\\quad & -\\sum_j x_j \\log \\hat x_j + (1 - x_j) \\log (1 - \\hat x_j) \\\\
-        \\text{gaussian:}\\quad & \\sum_j \\frac{(x_j - \\hat x_j)^2}{2 \\sigma^2}
-            + \\log \\sigma + \\tfrac12 \\log 2 \\pi
+        bernoulli:  −Σⱼ xⱼ log x̂ⱼ + (1 − xⱼ) log(1 − x̂ⱼ)
+        gaussian:    Σⱼ (xⱼ − x̂ⱼ)² / 2σ² + log σ + ½ log 2π
 
     "bernoulli" is the likelihood of black-and-white images, x̂ being the probability that a pixel is white. For
-    grey images it is used as a loss all the same, but then it is no logarithm of a probability. x̂ is kept within
-    [1e-30, 1 - 2⁻²⁴], so that a pixel predicted wrongly with certainty costs many nats (69 or 17), but not infinitely
-    many.
+    grey images it is used as a loss all the same, but then it is no logarithm of a probability. Without logits, x̂ is
+    kept within [1e-30, 1 − 2⁻²⁴], so that a pixel predicted wrongly with certainty costs many nats (69 or 17), but not
+    infinitely many; such a pixel has no gradient, and learns nothing.
 
     Args:
         reconstruction: (N, C, H, W); for "bernoulli" in [0, 1], that is, after the sigmoid.
@@ -88,6 +92,8 @@ def reconstruction_nll(
             most likely, their root mean squared error, but at least 1/256, one step of an 8-bit grey level (Rybkin,
             Daniilidis and Levine, 2021, "Simple and effective VAE training with calibrated decoders",
             arXiv:2006.13202).
+        logits: (N, C, H, W), for "bernoulli": what the reconstruction is the sigmoid of, where that is known
+            (``VAEOutput.logits``). The result is then exact and has a gradient, however certain the decoder is.
 
     Returns:
         (N,), in nats per image, with all constants. This is the *distortion*. For "gaussian" it can be negative,
@@ -95,11 +101,13 @@ def reconstruction_nll(
 
     Raises:
         ValueError: the shapes differ, an unknown likelihood, or a number sigma ≤ 0. On a CPU also: the images (or the
-            probabilities) are not in [0, 1].
+            probabilities) are not in [0, 1], or a sigma in a tensor is ≤ 0.
     """
-    check_images(reconstruction, images)
-    reconstruction = reconstruction.float()
+    _check_images(reconstruction, images)
+    reconstruction = at_least_float32(reconstruction)
     if likelihood == "bernoulli":
+        if logits is not None:
+            return F.binary_cross_entropy_with_logits(logits, images, reduction="none").flatten(1).sum(1)
         _check_probabilities(reconstruction)
         # Kept away from 0 and 1, where a logarithm and its gradient would be infinite.
         log_white = reconstruction.clamp_min(1e-30).log()
@@ -109,14 +117,27 @@ def reconstruction_nll(
         if isinstance(sigma, str) and sigma == "optimal":
             # Its derivative is 0 at the optimum, so nothing is lost by not following it.
             sigma = (images - reconstruction).detach().square().mean().sqrt().clamp_min(1 / 256)
-        if isinstance(sigma, str):
-            raise ValueError(f'sigma must be a number or "optimal", but is {sigma!r}.')
-        if not torch.is_tensor(sigma) and not sigma > 0:
-            raise ValueError(f"sigma must be more than 0, but is {sigma}.")
-        sigma = torch.as_tensor(sigma, dtype=torch.float32, device=images.device)
+        else:
+            sigma = _checked(sigma, images)
         nll = 0.5 * ((images - reconstruction) / sigma).square() + sigma.log() + 0.5 * math.log(2 * math.pi)
         return nll.flatten(1).sum(1)
     raise ValueError(f"There is no likelihood {likelihood!r}; choose 'bernoulli' or 'gaussian'.")
+
+
+def _checked(sigma: float | Tensor, images: Tensor) -> Tensor:
+    """Return sigma as a tensor that broadcasts to the images, or raise ValueError."""
+    if isinstance(sigma, str):
+        raise ValueError(f'sigma must be a number or "optimal", but is {sigma!r}.')
+    sigma = torch.as_tensor(sigma, dtype=at_least_float32(images).dtype)
+    # A sigma that is learnt is for ``fit`` to judge, which can put it back.
+    if sigma.device.type == "cpu" and not (sigma.requires_grad or (sigma > 0).all()):
+        raise ValueError(f"sigma must be more than 0, but is {sigma.min():g}.")
+    try:
+        sigma.expand(images.shape)
+    except RuntimeError:
+        shapes = f"{tuple(sigma.shape)}, which does not fit images of {tuple(images.shape)}"
+        raise ValueError(f"sigma has the shape {shapes}.") from None
+    return sigma.to(images.device)
 
 
 def negative_elbo(
@@ -131,9 +152,9 @@ def negative_elbo(
 ) -> dict[str, Tensor]:
     """Return what a VAE minimises: distortion + β · rate, estimated with one draw of z per image.
 
-    .. math:: -\\text{ELBO}(x) = E_{q(z|x)}[-\\log p(x|z)] + D_{KL}(q(z|x) \\,\\|\\, p(z)) \\ge -\\log p(x)
+        −ELBO(x) = E[−log p(x|z)] + D_KL(q(z|x) ‖ p(z)) ≥ −log p(x)    with z from q(z|x)
 
-    It has the form that :func:`vae_helpers.train.fit` expects of a loss; for other settings wrap it, for example
+    It has the form that ``train.fit`` expects of a loss; for other settings wrap it, for example
     ``fit(model, digits, functools.partial(negative_elbo, beta=4), epochs=5)``. With ``beta`` other than 1 the loss
     is that of Higgins et al. (2017, "beta-VAE"), and not a bound of -log p(x).
 
@@ -142,8 +163,8 @@ def negative_elbo(
         images: (N, C, H, W), in [0, 1].
         labels: not used.
         beta: the weight of the rate.
-        likelihood: ``"bernoulli"`` or ``"gaussian"``, as in :func:`reconstruction_nll`.
-        sigma: as in :func:`reconstruction_nll`.
+        likelihood: ``"bernoulli"`` or ``"gaussian"``, as in ``reconstruction_nll``.
+        sigma: as there.
         binarize: draw every pixel black or white first, with its grey level as the probability of white, anew in
             every call. Published numbers of nats for MNIST are for images made black and white in this way.
 
@@ -152,18 +173,29 @@ def negative_elbo(
         reconstruction's negative log-likelihood).
 
     Raises:
-        ValueError: as :func:`reconstruction_nll`.
+        ValueError: as ``reconstruction_nll``, or the model is no VAE.
     """
     if binarize:
+        _check_images(images, images)
         images = torch.bernoulli(images)
-    reconstruction, mean, log_var, _ = model(images)
+    output = model(images)
+    if not isinstance(output, tuple) or len(output) != 4:
+        raise ValueError(
+            f"negative_elbo is for VAEs, which return (reconstruction, mean, log_var, z), but {type(model).__name__} "
+            f"returns a {type(output).__name__}; a plain autoencoder needs another loss, reconstruction_loss."
+        )
+    reconstruction, mean, log_var, _ = output
     rate = kl_divergence(mean, log_var)
-    distortion = reconstruction_nll(reconstruction, images, likelihood, sigma)
+    distortion = reconstruction_nll(reconstruction, images, likelihood, sigma, getattr(output, "logits", None))
     return {"loss": distortion + beta * rate, "rate": rate, "distortion": distortion}
 
 
-def check_images(reconstruction: Tensor, images: Tensor) -> None:
+def _check_images(reconstruction: Tensor, images: Tensor) -> None:
     """Raise ValueError unless both have one shape and the images lie in [0, 1]."""
+    if not torch.is_tensor(reconstruction):
+        raise ValueError(
+            f"The model returns a {type(reconstruction).__name__}, not images; a VAE needs a VAE's loss, negative_elbo."
+        )
     if reconstruction.shape != images.shape:
         raise ValueError(
             f"The reconstruction has the shape {tuple(reconstruction.shape)} and the images have "

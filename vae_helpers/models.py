@@ -1,7 +1,7 @@
 """The course's models. The autoencoders and VAEs are first written out in a lesson's own cells.
 
 A model keeps every argument that it was made with as an attribute of the same name, so that
-:func:`vae_helpers.checkpoints.save_model` can write them down.
+``checkpoints.save_model`` can write them down.
 """
 
 import itertools
@@ -33,12 +33,12 @@ class DenseAutoencoder(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes (N, latent_dim) of images (N, C, H, W)."""
-        check_shape(images, self.image_shape, "images")
+        check_batch(self, images, self.image_shape, "images")
         return self.encoder(images.flatten(1))
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        check_shape(codes, (self.latent_dim,), "codes")
+        check_batch(self, codes, (self.latent_dim,), "codes")
         return torch.sigmoid(self.decoder(codes)).unflatten(1, self.image_shape)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -79,27 +79,34 @@ class ConvAutoencoder(nn.Module):
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes (N, latent_dim) of images (N, C, H, W)."""
-        check_shape(images, self.image_shape, "images")
+        check_batch(self, images, self.image_shape, "images")
         return self.encoder(images)
 
     def decode(self, codes: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        check_shape(codes, (self.latent_dim,), "codes")
-        # In float32, because bfloat16 has no number between 0.996 and 1.
-        return torch.sigmoid(self.decoder(codes).float())
+        check_batch(self, codes, (self.latent_dim,), "codes")
+        return torch.sigmoid(at_least_float32(self.decoder(codes)))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the reconstructions (N, C, H, W) of images (N, C, H, W)."""
         return self.decode(self.encode(images))
 
 
-class VAEOutput(NamedTuple):
-    """What a VAE's forward pass returns."""
+class _FourParts(NamedTuple):
+    reconstruction: Tensor  # (N, C, H, W), in [0, 1]: decode(z)
+    mean: Tensor  # (N, latent_dim): the centre of each code's Gaussian q(z|x)
+    log_var: Tensor  # (N, latent_dim): log σ² of that Gaussian
+    z: Tensor  # (N, latent_dim): the code, drawn from it
 
-    reconstruction: Tensor  #: (N, C, H, W), in [0, 1]: decode(z)
-    mean: Tensor  #: (N, latent_dim): the centre of each code's Gaussian q(z|x)
-    log_var: Tensor  #: (N, latent_dim): log σ² of that Gaussian
-    z: Tensor  #: (N, latent_dim): the code, drawn from it
+
+class VAEOutput(_FourParts):
+    """What a VAE's forward pass returns: (reconstruction, mean, log_var, z).
+
+    ``logits``, beside the four, is what the reconstruction is the sigmoid of. A probability so close to 0 or 1 that
+    float32 rounds it there has lost its gradient, but its logit has not. None if the model decodes in another way.
+    """
+
+    logits: Tensor | None = None
 
 
 class VAE(nn.Module):
@@ -107,7 +114,7 @@ class VAE(nn.Module):
 
     The prior p(z) is N(0, I), and q(z|x) is a Gaussian with independent dimensions. A VAE adds two networks:
     ``encoder``, from images to 2 · ``latent_dim`` numbers, and ``decoder``, from a code to the logits of the pixels;
-    or its own ``encode`` and ``decode``.
+    or its own ``encode``, and ``decode_logits`` or ``decode``.
     """
 
     image_shape: tuple[int, int, int]
@@ -117,15 +124,18 @@ class VAE(nn.Module):
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
-        check_shape(images, self.image_shape, "images")
-        mean, log_var = self.encoder(images).float().chunk(2, dim=1)  # float32 under mixed precision too
+        check_batch(self, images, self.image_shape, "images")
+        mean, log_var = at_least_float32(self.encoder(images)).chunk(2, dim=1)
         return mean, log_var
+
+    def decode_logits(self, z: Tensor) -> Tensor:
+        """Return the logits (N, C, H, W) of the pixels for codes (N, latent_dim)."""
+        check_batch(self, z, (self.latent_dim,), "codes")
+        return at_least_float32(self.decoder(z))
 
     def decode(self, z: Tensor) -> Tensor:
         """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        check_shape(z, (self.latent_dim,), "codes")
-        # In float32, because bfloat16 has no number between 0.996 and 1.
-        return torch.sigmoid(self.decoder(z).float())
+        return torch.sigmoid(self.decode_logits(z))
 
     def reparameterize(self, mean: Tensor, log_var: Tensor) -> Tensor:
         """Draw z = mean + σ · ε with ε from N(0, I), so that gradients reach mean and log_var.
@@ -143,12 +153,23 @@ class VAE(nn.Module):
         """
         mean, log_var = self.encode(images)
         z = self.reparameterize(mean, log_var)
-        return VAEOutput(self.decode(z), mean, log_var, z)
+        reconstruction, logits = decode_with_logits(self, z)
+        output = VAEOutput(reconstruction, mean, log_var, z)
+        output.logits = logits
+        return output
 
     @torch.no_grad()
     def sample(self, n: int) -> Tensor:
         """Return n new images (n, C, H, W) in [0, 1]: decoded draws from the prior N(0, I)."""
         return self.decode(torch.randn(n, self.latent_dim, device=next(self.parameters()).device))
+
+
+def decode_with_logits(model: nn.Module, z: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return ``model.decode(z)`` and the logits that it is the sigmoid of, None for a model that decodes otherwise."""
+    if type(model).decode is not VAE.decode:
+        return model.decode(z), None
+    logits = model.decode_logits(z)
+    return torch.sigmoid(logits), logits
 
 
 class DenseVAE(VAE):
@@ -172,13 +193,13 @@ class DenseVAE(VAE):
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
-        check_shape(images, self.image_shape, "images")
-        mean, log_var = self.encoder(images.flatten(1)).float().chunk(2, dim=1)
+        check_batch(self, images, self.image_shape, "images")
+        mean, log_var = at_least_float32(self.encoder(images.flatten(1))).chunk(2, dim=1)
         return mean, log_var
 
-    def decode(self, z: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        return super().decode(z).unflatten(1, self.image_shape)
+    def decode_logits(self, z: Tensor) -> Tensor:
+        """Return the logits (N, C, H, W) of the pixels for codes (N, latent_dim)."""
+        return super().decode_logits(z).unflatten(1, self.image_shape)
 
 
 class ConvVAE(VAE):
@@ -317,8 +338,22 @@ def _dense_layers(widths: list[int]) -> nn.Sequential:
     return nn.Sequential(*layers[:-1])
 
 
-def check_shape(batch: Tensor, shape: tuple[int, ...], name: str) -> None:
-    """Raise ValueError unless ``batch`` has the shape (N, *shape)."""
-    if batch.shape[1:] != shape or batch.ndim != 1 + len(shape):
-        expected = ", ".join(["N", *map(str, shape)])
-        raise ValueError(f"This model takes {name} of the shape ({expected}), but got {tuple(batch.shape)}.")
+def at_least_float32(values: Tensor) -> Tensor:
+    """Undo mixed precision: bfloat16 has no number between 0.996 and 1, and rounds a logarithm by a percent."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def check_batch(model: nn.Module, batch: Tensor, shape: tuple[int, ...], name: str) -> None:
+    """Raise ValueError unless ``batch`` has the shape (N, *shape), and ``model``'s dtype and device."""
+    weight = next(model.parameters())
+    wanted, got = (f"{weight.dtype} on {weight.device}", type(batch).__name__)
+    if torch.is_tensor(batch):
+        # Mixed precision converts whatever is no whole number by itself.
+        mixed = batch.is_floating_point() and torch.is_autocast_enabled(weight.device.type)
+        if batch.shape[1:] == shape and batch.ndim == 1 + len(shape) and batch.device == weight.device:
+            if mixed or batch.dtype == weight.dtype:
+                return
+        got = f"{tuple(batch.shape)}, {batch.dtype} on {batch.device}"
+    expected = ", ".join(["N", *map(str, shape)])
+    advice = "; divide 8-bit images by 255" if "uint8" in got else ""
+    raise ValueError(f"This model takes {name} of the shape ({expected}), {wanted}, but got {got}{advice}.")
