@@ -1,10 +1,12 @@
 """Directions on codes whose truth is known."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
 
-from vae_helpers import attributes, models
+from vae_helpers import attributes, judges, models
 
 
 def entangled(n=20_000):
@@ -53,18 +55,55 @@ def test_wrong_inputs_are_answered_in_a_sentence():
     latents, smile, _ = entangled(50)
     with pytest.raises(ValueError, match="no method 'median'; choose one of: mean, balanced, probe"):
         attributes.direction(latents, smile, "median")
-    with pytest.raises(ValueError, match="some with the attribute and some without, but got 0 with it"):
-        attributes.direction(latents, torch.zeros(50))
-    with pytest.raises(ValueError, match="one label for each of the 50 codes"):
+    for labels, seen in (
+        (torch.zeros(50), "[0.0]"),
+        (2 * smile.long() - 1, "[-1, 1]"),
+        (torch.arange(50) % 3, "[0, 1, 2]"),
+    ):
+        with pytest.raises(ValueError, match=f"and some of both, but got {re.escape(seen)} in labels of"):
+            attributes.direction(latents, labels)
+    with pytest.raises(ValueError, match="a label of 0 or 1 for each of the 50 codes"):
         attributes.direction(latents, smile[:40])
     with pytest.raises(ValueError, match="needs the labels of the other attributes"):
         attributes.direction(latents, smile, "balanced")
+    with pytest.raises(ValueError, match="needs the labels of the other attributes"):
+        attributes.direction(latents, smile, "balanced", others=smile[:40, None])
     with pytest.raises(ValueError, match="No combination"):
         attributes.direction(latents, smile, "balanced", others=smile[:, None])
     with pytest.raises(ValueError, match="At most 3 other directions"):
         attributes.orthogonalize(torch.ones(4), torch.eye(4))
     with pytest.raises(ValueError, match="Nothing remains"):
         attributes.orthogonalize(torch.tensor([1.0, 2, 0]), torch.eye(3)[:2])
+    with pytest.raises(ValueError, match="Nothing remains"):
+        attributes.orthogonalize(torch.zeros(4), torch.eye(4)[:2])
+    for rows in ([0, 0], [0, 1, 1], [1, 2, 0, 1]):
+        with pytest.raises(ValueError, match="One of the others is zero or a combination of the rest"):
+            attributes.orthogonalize(torch.ones(5), torch.eye(5)[rows])
+    with pytest.raises(ValueError, match="One of the others is zero"):
+        attributes.orthogonalize(torch.ones(4), torch.stack([torch.zeros(4), torch.eye(4)[0]]))
+    for others in (torch.ones(4), torch.ones(2, 3)):
+        with pytest.raises(ValueError, match=r"others must be \(B, 4\), one direction in each row, but is"):
+            attributes.orthogonalize(torch.ones(4), others)
+    model, images = models.DenseVAE(latent_dim=3), torch.rand(2, 1, 28, 28)
+    for d, strength in ((torch.ones(1), 1), (torch.ones(2, 3), 1), (torch.ones(3), torch.ones(3))):
+        with pytest.raises(ValueError, match=r"d must be \(3,\) and strength one number or \(2,\), but they are"):
+            attributes.edit(model, images, d, strength)
+    with pytest.raises(ValueError, match=r"before has the shape \(1, 1, 28, 28\) and after \(2, 1, 28, 28\)"):
+        attributes.leakage(nn.Flatten(), images[:1], images)
+
+
+def test_an_autoencoder_edits_every_image_too():
+    model, images, d = models.DenseAutoencoder(latent_dim=3), torch.rand(2, 1, 28, 28), torch.tensor([1.0, 0, 0])
+    torch.testing.assert_close(attributes.edit(model, images, d, 2), model.decode(model.encode(images) + 2 * d))
+
+
+def test_a_judge_judges_in_evaluation_mode():
+    torch.manual_seed(0)
+    judge = judges.AttributeClassifier(attributes=("Smiling",), channels=(4, 8))
+    before, after = torch.rand(2, 5, 3, 16, 16)
+    seen = attributes.leakage(judge, before, after)
+    assert judge.training and torch.equal(attributes.leakage(judge, before, after), seen), "no dropout, no statistics"
+    torch.testing.assert_close(attributes.leakage(judge.eval(), before, after), seen)
 
 
 def test_an_edit_of_strength_0_is_the_reconstruction_and_each_image_can_have_its_own():

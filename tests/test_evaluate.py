@@ -137,6 +137,14 @@ def test_features_leave_an_apple_gpu_before_they_become_float64():
     assert evaluate.frechet_distance(OnAppleGPU(), OnAppleGPU()) == pytest.approx(0)
 
 
+def test_a_vae_in_float64_is_measured_in_float64():
+    model, images = models.DenseVAE(image_shape=(1, 8, 8), hidden=(8,)), torch.rand(6, 1, 8, 8).round()
+    expected = evaluate.importance_weighted_nll(model, images, 500)
+    nll = evaluate.importance_weighted_nll(model.double(), images.double(), 500)
+    assert nll.dtype == torch.float64
+    torch.testing.assert_close(nll.float(), expected, rtol=0.01, atol=0)
+
+
 def test_active_units_are_those_whose_mean_varies():
     mean = torch.randn(1000, 3) * torch.tensor([1.0, 0.2, 0.05]) + torch.tensor([0.0, 0.0, 9.0])
     assert evaluate.active_units(mean).tolist() == [True, True, False]
@@ -155,8 +163,11 @@ def test_linear_probe_reads_what_is_linear_and_no_more():
     assert evaluate.linear_probe_accuracy(codes, labels) == pytest.approx(0.5, abs=0.1)
     codes[:, 1] += 6 * labels
     assert evaluate.linear_probe_accuracy(codes, labels) > 0.98
-    attributes = torch.stack([labels, torch.zeros_like(labels)], dim=1)  # the second never varies and does not count
+    # The second never varies and the third is seen in one image only, too few for a fold of each: they do not count.
+    attributes = torch.stack([labels, torch.zeros_like(labels), torch.arange(500) == 7], dim=1).long()
     assert evaluate.linear_probe_accuracy(codes, attributes) > 0.98
+    assert math.isnan(evaluate.linear_probe_accuracy(codes, attributes[:, 1:]))
+    assert evaluate.linear_probe_accuracy(codes, labels + 7 * attributes[:, 2]) > 0.98, "a third class, seen once"
 
 
 def test_scoreboard_rows_and_table():
@@ -172,7 +183,8 @@ def test_scoreboard_rows_and_table():
     assert vae["nll"] == pytest.approx(vae["neg_elbo"], abs=2), "untrained, and with k = 3, the bounds are close"
     assert set(autoencoder) == {"model", "squared_error", "probe_accuracy"}
     assert real["frechet"] < 0.2 * vae["frechet"], "noise is far from digits, digits are near"
-    board.append({"model": "IWAE <paper>", "nll": 86.76})
+    board.append({"model": "IWAE <paper>", "nll": 86.76, "probe_accuracy": math.nan})
+    assert repr(board[-1:]) and "nan" not in repr(board) + board._repr_html_()
     assert "86.76" in repr(board) and "–" in repr(board)
     assert "<td>IWAE &lt;paper&gt;</td>" in board._repr_html_()
 
@@ -182,6 +194,17 @@ def test_bad_input_is_refused_in_a_sentence():
         evaluate.importance_weighted_nll(models.DenseVAE(), torch.rand(2, 1, 28, 28), 0)
     with pytest.raises(ValueError, match="takes images of the shape"):
         evaluate.importance_weighted_nll(models.DenseVAE(), torch.rand(2, 1, 8, 8), 5)
+    with pytest.raises(ValueError, match=r"k must be a whole number of at least 1, but is 2\.5"):
+        evaluate.importance_weighted_nll(models.DenseVAE(), torch.rand(2, 1, 28, 28), 2.5)
+    assert evaluate.importance_weighted_nll(models.DenseVAE(), torch.rand(2, 1, 28, 28).round(), 10.0).shape == (2,)
+    with pytest.raises(ValueError, match="sigma must be the number that the model was trained with, but is 'optimal'"):
+        evaluate.importance_weighted_nll(
+            models.DenseVAE(), torch.rand(2, 1, 28, 28), 5, likelihood="gaussian", sigma="optimal"
+        )
+    for features in (torch.rand(1, 3), torch.rand(5), torch.full((5, 3), torch.nan)):
+        with pytest.raises(ValueError, match=r"Features must be \(N, D\), of two images at least, and finite"):
+            evaluate.frechet_distance(features, torch.rand(5, 3))
+    assert evaluate.frechet_distance(torch.arange(5.0)[:, None], 2 + torch.arange(5.0)[:, None]) == pytest.approx(4)
     with pytest.raises(ValueError, match="at least 100 images"):
         evaluate.scoreboard({}, data.load_digits("test", source="embedded").subset(slice(0, 10)))
 
@@ -200,3 +223,12 @@ def test_many_images_are_encoded_and_decoded_in_parts_and_without_gradients(mode
     pictures = evaluate.decode_all(model, codes)
     assert not pictures.requires_grad
     torch.testing.assert_close(pictures, model.decode(expected))
+
+
+def test_encoding_and_decoding_in_parts_leave_a_model_in_training_as_it_was():
+    model, images = models.FaceVAE(image_shape=(1, 8, 8), channels=(4, 4), latent_dim=3), torch.rand(6, 1, 8, 8)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    alone = evaluate.decode_all(model, evaluate.encode_all(model, images[:1]))
+    together = evaluate.decode_all(model, evaluate.encode_all(model, images))
+    torch.testing.assert_close(alone, together[:1])
+    assert model.training and all(torch.equal(value, before[name]) for name, value in model.state_dict().items())

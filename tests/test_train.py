@@ -1,11 +1,21 @@
 import copy
+import dataclasses
+import errno
+import functools
 import math
+import os
+import random
+import re
+import signal
+import time
 
+import matplotlib.pyplot as plt
 import pytest
 import torch
 from torch import nn
 
-from vae_helpers import plots
+from conftest import tries
+from vae_helpers import plots, train
 from vae_helpers.data import ImageSet
 from vae_helpers.losses import negative_elbo, squared_error
 from vae_helpers.models import ConvVAE, DenseAutoencoder, DenseVAE, FaceVAE
@@ -247,8 +257,194 @@ def test_a_stopped_training_goes_on_from_its_checkpoint_as_if_it_had_never_stopp
     resumed, history = run(checkpoint=path)
     assert all(torch.equal(a, b) for a, b in zip(straight.parameters(), resumed.parameters(), strict=True))
     assert history.train == straight_history.train
-    with pytest.raises(ValueError, match="is from a training with"):
-        fit(small_model(), random_images(), epochs=9, device="cpu", checkpoint=path)
+
+
+def checkpointed(path, model=None, data=None, loss=None, **changes):
+    settings = {"epochs": 2, "batch_size": 32, "device": "cpu"} | changes
+    model = model or vae()
+    return model, fit(model, data or random_images(), loss or negative_elbo, checkpoint=path, **settings)
+
+
+def assert_untouched(model, path, told, **changes):
+    """Training goes on from ``path`` with one sentence only, and leaves model and file as they were."""
+    weights, content = copy.deepcopy(model.state_dict()), path.read_bytes()
+    with pytest.raises(
+        ValueError, match=f"{path.name} is not a checkpoint of this training .*delete it, or name"
+    ) as error:
+        checkpointed(path, model, **changes)
+    assert re.search(told, str(error.value)) and "\n" not in str(error.value)
+    assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    assert path.read_bytes() == content
+
+
+def test_a_checkpoint_knows_its_model_loss_data_and_settings(tmp_path):
+    path = tmp_path / "run.pt"
+    checkpointed(path, loss=functools.partial(negative_elbo, beta=2))
+    brighter = dataclasses.replace(random_images(), images=random_images().images // 2 + 100)
+    same = {"loss": functools.partial(negative_elbo, beta=2)}
+    assert_untouched(
+        vae(1), path, r"loss .*beta=2\) there, .*beta=4\) here", loss=functools.partial(negative_elbo, beta=4)
+    )
+    assert_untouched(vae(1), path, r"data 70 × \(1, 8, 8\) #.* there, 70 × \(1, 8, 8\) #.* here", data=brighter, **same)
+    assert_untouched(vae(1), path, r"\(lr 0.001 there, 0.01 here\)", lr=0.01, **same)
+    wider = DenseVAE(image_shape=(1, 8, 8), hidden=(17,), latent_dim=4)
+    assert_untouched(wider, path, "model DenseVAE #.* there, DenseVAE #.* here", **same)
+    assert_untouched(small_model(), path, "model DenseVAE #.* there, DenseAutoencoder #.* here", **same)
+    model, history = checkpointed(path, vae(1), **same)
+    assert rows(history) == {2} and torch.equal(
+        model.encoder[0].weight, checkpointed(path, **same)[0].encoder[0].weight
+    )
+
+
+@pytest.mark.parametrize(
+    "loss", [negative_elbo, functools.partial(negative_elbo, beta=3), nn.MSELoss(), lambda m, x, y: x]
+)
+def test_a_checkpoint_names_a_loss_the_same_in_every_process(loss):
+    settings = train._settings(vae(), random_images(), loss, CPU, lr=1)
+    assert "0x" not in settings["loss"] and settings["lr"] == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04", None])
+def test_a_file_that_is_no_checkpoint_is_refused(content, tmp_path):
+    path = tmp_path / "run.pt"
+    if content is None:
+        torch.save({"model": vae().state_dict()}, path)
+    else:
+        path.write_bytes(content)
+    assert_untouched(vae(1), path, r"training \(.+\); delete")
+
+
+@pytest.mark.fuzz
+def test_a_damaged_checkpoint_is_refused_and_never_loads_other_weights(tmp_path):
+    path = tmp_path / "run.pt"
+    trained, _ = checkpointed(path)
+    whole, chance, refused = path.read_bytes(), random.Random(0), 0
+    for number in range(tries(60, 1000)):
+        damaged = bytearray(whole)
+        if number % 2:
+            damaged[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
+        else:
+            del damaged[chance.randrange(len(whole)) :]
+        path.write_bytes(damaged)
+        model = vae(1)
+        weights = copy.deepcopy(model.state_dict())
+        try:
+            checkpointed(path, model)
+            weights = trained.state_dict()  # the damage was where nothing is kept
+        except ValueError as error:
+            refused += 1
+            assert "run.pt is not a checkpoint of this training" in str(error) and "\n" not in str(error)
+        assert all(torch.equal(value, weights[name]) for name, value in model.state_dict().items())
+    assert refused > 0.8 * number
+
+
+def test_a_full_disk_costs_the_checkpoint_only(tmp_path, monkeypatch, capsys):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    model, history = checkpointed(tmp_path / "run.pt")
+    assert rows(history) == {2} and not list(tmp_path.iterdir())
+    assert "run.pt could not be written (No space left on device)." in capsys.readouterr().out
+    assert not torch.equal(model.encoder[0].weight, vae().encoder[0].weight), "it has learnt"
+
+
+def test_checkpoints_whose_names_differ_after_the_dot_do_not_share_a_file(tmp_path):
+    for name in ("model.v1", "model.v2"):
+        checkpointed(tmp_path / name)
+    assert {file.name for file in tmp_path.iterdir()} == {"model.v1", "model.v2"}
+
+
+def test_held_out_images_that_come_later_have_no_numbers_for_the_epochs_before(tmp_path):
+    path, calls = tmp_path / "run.pt", []
+
+    def loss(model, images, labels):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return squared_error(model(images), images)
+
+    settings = {"epochs": 4, "batch_size": 70, "device": "cpu", "checkpoint": path}
+    assert rows(fit(small_model(), random_images(), loss, **settings)) == {2}
+    history = fit(small_model(), random_images(), loss, valid=random_images(9), **settings)
+    assert rows(history) == {4} and [math.isnan(x) for x in history.valid["loss"]] == [True, True, False, False]
+    plots.history(history, "t", "nats")
+
+
+@pytest.mark.fuzz
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_killed_training_ends_with_the_same_model_and_leaves_nothing_behind(tmp_path):
+    def run(path):
+        torch.manual_seed(3)
+        model = vae()
+        return model, fit(model, random_images(), negative_elbo, epochs=5, batch_size=8, device="cpu", checkpoint=path)
+
+    start = time.perf_counter()
+    expected, history = run(tmp_path / "straight.pt")
+    duration = time.perf_counter() - start
+    (tmp_path / "straight.pt").unlink()
+    chance, kills, path = random.Random(0), 0, tmp_path / "run.pt"
+    while kills < tries(4, 200):
+        child = os.fork()
+        if child == 0:
+            os.close(1)
+            try:
+                run(path)
+            finally:
+                os._exit(0)
+        time.sleep(chance.uniform(0, duration))
+        os.kill(child, signal.SIGKILL)
+        kills += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) < 0
+        if chance.random() < 0.2:  # from time to time one is left alone
+            model, resumed = run(path)
+            assert all(torch.equal(a, b) for a, b in zip(expected.parameters(), model.parameters(), strict=True))
+            assert resumed.train == history.train
+            assert [file.name for file in tmp_path.iterdir()] == ["run.pt"]
+            path.unlink()
+
+
+@pytest.mark.fuzz
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
+def test_a_stop_at_any_moment_leaves_a_consistent_history_finite_weights_and_evaluation_mode(monkeypatch):
+    def stop(_, frame):
+        while frame and frame.f_code is not fit.__code__:
+            frame = frame.f_back
+        if frame:
+            raise KeyboardInterrupt
+
+    def run(model):
+        return fit(model, random_images(), negative_elbo, epochs=4, batch_size=8, valid=random_images(30), device="cpu")
+
+    start = time.perf_counter()
+    run(vae())
+    duration = time.perf_counter() - start
+    previous, chance, stopped = signal.signal(signal.SIGALRM, stop), random.Random(0), 0
+    try:
+        for _ in range(tries(30, 500)):
+            model = vae()
+            signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.05, 1) * duration)
+            try:
+                history = run(model)
+            except KeyboardInterrupt:
+                history = train.History()  # before the first step or after the last
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            stopped += 0 < len(history.seconds) < 4
+            assert rows(history) == {len(history.seconds)} or not history.seconds
+            assert all(p.isfinite().all() for p in model.parameters())
+            assert not history.seconds or not model.training
+            plt.close(plots.history(history, "t", "nats"))
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    assert stopped
+
+
+def test_a_last_batch_of_one_image_is_too_few_for_batch_norm():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.BatchNorm1d(3))
+    with pytest.raises(
+        ValueError, match="The last batch has one image only, too few for BatchNorm; choose another batch"
+    ):
+        fit(model, random_images(9), lambda m, x, y: m(x).square().sum(1), epochs=1, batch_size=4, device="cpu")
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 9, 10, 11, 20])

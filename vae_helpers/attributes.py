@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from vae_helpers import evaluate, train
+
 METHODS = ("mean", "balanced", "probe")
 
 
@@ -33,14 +35,14 @@ def direction(latents: Tensor, labels: Tensor, method: str = "mean", others: Ten
         ValueError: an unknown method, nobody or everybody has the attribute, "balanced" without ``others``, or no
             combination of the others has faces both with and without the attribute.
     """
-    labels = labels.bool()
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}; choose one of: {', '.join(METHODS)}.")
-    if labels.shape != latents.shape[:1] or not 0 < labels.sum() < len(labels):
+    if labels.shape != latents.shape[:1] or set(labels.unique().tolist()) != {0, 1}:
         raise ValueError(
-            f"A direction needs one label for each of the {len(latents)} codes, some with the attribute and some "
-            f"without, but got {int(labels.sum())} with it among labels of the shape {tuple(labels.shape)}."
+            f"A direction needs a label of 0 or 1 for each of the {len(latents)} codes, and some of both, but got "
+            f"{labels.unique().tolist()[:5]} in labels of the shape {tuple(labels.shape)}."
         )
+    labels = labels.bool()
     difference = latents[labels].mean(0) - latents[~labels].mean(0)
     if method == "mean":
         return difference
@@ -51,7 +53,7 @@ def direction(latents: Tensor, labels: Tensor, method: str = "mean", others: Ten
 
 
 def _balanced_difference(latents: Tensor, labels: Tensor, others: Tensor | None) -> Tensor:
-    if others is None:
+    if others is None or others.shape[:1] != labels.shape:
         raise ValueError('method="balanced" needs the labels of the other attributes, others=(N, B).')
     _, combination = others.unique(dim=0, return_inverse=True)
     differences, weights = [], []
@@ -90,45 +92,63 @@ def orthogonalize(d: Tensor, others: Tensor) -> Tensor:
         (latent_dim,), at a right angle to every one of ``others``.
 
     Raises:
-        ValueError: the others are as many as the code has dimensions, or nothing would remain of ``d``.
+        ValueError: the others have another shape, are as many as the code has dimensions, or depend on each other, or
+            nothing would remain of ``d``.
     """
+    if others.shape[1:] != d.shape:
+        raise ValueError(f"others must be (B, {len(d)}), one direction in each row, but is {tuple(others.shape)}.")
     if len(others) >= len(d):
         raise ValueError(f"At most {len(d) - 1} other directions can be taken away here, but got {len(others)}.")
-    basis, _ = torch.linalg.qr(others.T)
+    basis, mixture = torch.linalg.qr(others.T)
+    # On the diagonal stands how much of each direction is not a combination of those before it.
+    if (mixture.diagonal().abs() <= 1e-4 * others.norm(dim=1)).any():
+        raise ValueError("One of the others is zero or a combination of the rest; leave it out.")
     rest = d - basis @ (basis.T @ d)
-    if rest.norm() < 1e-4 * d.norm():
+    if rest.norm() <= 1e-4 * d.norm():
         raise ValueError("Nothing remains of the direction: it is a combination of the others.")
     return rest
 
 
-@torch.no_grad()
 def edit(model: nn.Module, images: Tensor, d: Tensor, strength: float | Tensor) -> Tensor:
     """Encode images, move their codes along a direction, and decode.
 
     Args:
-        model: a VAE. The encoder's means are the codes; nothing is drawn.
+        model: a VAE, whose means are the codes, or an autoencoder. Nothing is drawn.
         images: (N, C, H, W), in [0, 1].
         d: (latent_dim,).
         strength: how many times ``d`` is added: one number, or (N,). 0 gives the plain reconstruction.
 
     Returns:
         (N, C, H, W), in [0, 1].
+
+    Raises:
+        ValueError: ``d`` is not a direction of this model's codes, or the strengths are not one or N.
     """
-    mean, _ = model.encode(images)
-    strength = torch.as_tensor(strength, dtype=mean.dtype, device=mean.device)
-    return model.decode(mean + strength.reshape(-1, 1) * d)
+    codes = evaluate.encode_all(model, images)
+    strength = torch.as_tensor(strength, dtype=codes.dtype, device=codes.device)
+    if d.shape != codes.shape[1:] or strength.numel() not in (1, len(codes)):
+        raise ValueError(
+            f"d must be ({codes.shape[1]},) and strength one number or ({len(codes)},), but they are {tuple(d.shape)} "
+            f"and {tuple(strength.shape)}."
+        )
+    return evaluate.decode_all(model, codes + strength.reshape(-1, 1) * d.to(codes))
 
 
-@torch.no_grad()
 def leakage(judge: nn.Module, before: Tensor, after: Tensor) -> Tensor:
     """Return how much an edit changed every attribute, in the eyes of an independent classifier.
 
     Args:
-        judge: a classifier that returns logits (N, A), such as :class:`vae_helpers.judges.AttributeClassifier`.
+        judge: a classifier that returns logits (N, A), such as ``judges.AttributeClassifier``.
         before: (N, C, H, W), the plain reconstructions, so that blur counts on neither side.
         after: (N, C, H, W), the same faces edited.
 
     Returns:
         (A,), the mean change of the judge's probability for each attribute, from -1 to 1.
+
+    Raises:
+        ValueError: the faces before and after are not equally many.
     """
-    return (judge(after).sigmoid() - judge(before).sigmoid()).mean(0)
+    if before.shape != after.shape:
+        raise ValueError(f"before has the shape {tuple(before.shape)} and after {tuple(after.shape)}; pair them.")
+    with train.measuring(judge):
+        return (judge(after).sigmoid() - judge(before).sigmoid()).mean(0)

@@ -1,5 +1,6 @@
 """Is my loss good? Measures for trained models, on images that they have not seen."""
 
+import functools
 import html
 import math
 
@@ -15,24 +16,26 @@ from vae_helpers.models import decode_with_logits
 # How many codes are decoded at once. On a CPU, more do not fit into its cache and take longer.
 _CHUNK = {"cpu": 250}
 _CHUNK_GPU = 10_000
+_DIGITS = tuple("0123456789")
 
 
-@torch.no_grad()
 def encode_all(model: nn.Module, images: Tensor) -> Tensor:
     """Return the codes (N, latent_dim) of any number of images (N, C, H, W); those of a VAE are the means of q(z|x).
 
-    The images may lie on any device; 500 at a time go to the model's, where the codes stay.
+    The images may lie on any device; 500 at a time go to the model's, where the codes stay. The model is in evaluation
+    mode meanwhile.
     """
     device = next(model.parameters()).device
-    encoded = [model.encode(part.to(device)) for part in images.split(500)]
+    with train.measuring(model):
+        encoded = [model.encode(part.to(device)) for part in images.split(500)]
     return torch.cat([part if torch.is_tensor(part) else part[0] for part in encoded])
 
 
-@torch.no_grad()
 def decode_all(model: nn.Module, codes: Tensor) -> Tensor:
     """Return the images (N, C, H, W) of any number of codes (N, latent_dim), in the same way as ``encode_all``."""
     device = next(model.parameters()).device
-    return torch.cat([model.decode(part.to(device)) for part in codes.split(500)])
+    with train.measuring(model):
+        return torch.cat([model.decode(part.to(device)) for part in codes.split(500)])
 
 
 def importance_weighted_nll(
@@ -67,6 +70,8 @@ def importance_weighted_nll(
         ValueError: k is not a positive whole number, or the images do not fit the model.
     """
     k = train.whole_number("k", k)
+    if isinstance(sigma, str):
+        raise ValueError(f"sigma must be the number that the model was trained with, but is {sigma!r}.")
     device = next(model.parameters()).device
     chunk = _CHUNK.get(device.type, _CHUNK_GPU)
     with train.measuring(model, seed):
@@ -111,19 +116,24 @@ def active_units(mean: Tensor, threshold: float = 0.01) -> Tensor:
 def frechet_distance(features: Tensor, others: Tensor) -> float:
     """Return how far two sets of feature vectors, (N, D) and (M, D), are apart, as if both were Gaussian.
 
-    .. math:: |m_1 - m_2|^2 + \\operatorname{tr}\\left(S_1 + S_2 - 2 (S_1 S_2)^{1/2}\\right)
+        |m₁ − m₂|² + tr(S₁ + S₂ − 2 (S₁S₂)^½)
 
     with the means m and covariances S. It is 0 for equal Gaussians, and a little more for finite draws from equal
     ones, the more the fewer they are: compare only scores of equally many images. (Heusel et al., 2017, "GANs trained
     by a two time-scale update rule", arXiv:1706.08500. Their features are Inception's, so the numbers cannot be
     compared.)
+
+    Raises:
+        ValueError: the features are not finite, or those of fewer than two images.
     """
     return _gaussian_distance(*_mean_and_covariance(features), *_mean_and_covariance(others))
 
 
 def _mean_and_covariance(features: Tensor) -> tuple[np.ndarray, np.ndarray]:
     array = features.detach().cpu().double().numpy()  # in this order, because Apple's GPUs have no float64
-    return array.mean(0), np.cov(array, rowvar=False)
+    if array.ndim != 2 or len(array) < 2 or not np.isfinite(array).all():
+        raise ValueError(f"Features must be (N, D), of two images at least, and finite, but are {array.shape}.")
+    return array.mean(0), np.atleast_2d(np.cov(array, rowvar=False))
 
 
 def _gaussian_distance(mean, covariance, other_mean, other_covariance) -> float:
@@ -137,7 +147,6 @@ def _gaussian_distance(mean, covariance, other_mean, other_covariance) -> float:
     )
 
 
-@torch.no_grad()
 def scoreboard(
     entries: dict[str, nn.Module],
     images: ImageSet,
@@ -156,31 +165,29 @@ def scoreboard(
         entries: name → model, on any device, VAEs and autoencoders mixed.
         images: held-out images with labels. 1,000 are enough, but not the first 1,000: digits that follow each other
             in MNIST are often of one writer. ``subset(slice(None, None, 10))`` takes every tenth.
-        k: draws per image for the NLL, see :func:`importance_weighted_nll`.
+        k: draws per image for the NLL, see ``importance_weighted_nll``.
         likelihood: as there.
         sigma: as there.
 
     Returns:
-        A list of rows that shows itself as a table. Each row is a dict with the keys of :data:`COLUMNS`.
+        A list of rows that shows itself as a table. Each row is a dict with the keys of ``COLUMNS``.
 
     Raises:
         ValueError: there are too few images to compare distributions.
     """
     if len(images) < 100:
         raise ValueError(f"A scoreboard needs at least 100 images, but got {len(images)}.")
-    sample_score = _SampleScore() if images.label_names == tuple("0123456789") else None
     board = Scoreboard()
     for name, model in entries.items():
         with train.measuring(model):
-            board.append({"model": name, **_row(model, images, k, likelihood, sigma, sample_score)})
-    if sample_score:
-        board.append({"model": "the images themselves", "frechet": sample_score(images.floats)})
+            board.append({"model": name, **_row(model, images, k, likelihood, sigma)})
+    if images.label_names == _DIGITS:
+        board.append({"model": "the images themselves", "frechet": _sample_score(images.floats)})
     return board
 
 
-def _row(model: nn.Module, data: ImageSet, k: int, likelihood: str, sigma, sample_score) -> dict:
-    device = next(model.parameters()).device
-    images = data.floats.to(device)
+def _row(model: nn.Module, data: ImageSet, k: int, likelihood: str, sigma) -> dict:
+    images = data.floats.to(next(model.parameters()).device)
     is_vae = hasattr(model, "reparameterize")
     codes = encode_all(model, images)
     reconstructions = decode_all(model, codes)
@@ -190,22 +197,18 @@ def _row(model: nn.Module, data: ImageSet, k: int, likelihood: str, sigma, sampl
     }
     if not is_vae:
         return row
-    if likelihood == "bernoulli":
-        data = data.binarized()
-
-    def loss(model, images, labels):
-        return losses.negative_elbo(model, images, labels, likelihood=likelihood, sigma=sigma)
-
-    elbo = train.measure(model, data, loss)
+    data = data.binarized() if likelihood == "bernoulli" else data
+    scale = {"likelihood": likelihood, "sigma": sigma}
+    elbo = train.measure(model, data, functools.partial(losses.negative_elbo, **scale))
     row |= {
         "neg_elbo": elbo["loss"],
         "rate": elbo["rate"],
         "distortion": elbo["distortion"],
-        "nll": importance_weighted_nll(model, data.floats, k, likelihood=likelihood, sigma=sigma).mean().item(),
+        "nll": importance_weighted_nll(model, data.floats, k, **scale).mean().item(),
         "active_units": int(active_units(codes).sum()),
     }
-    if sample_score:
-        row["frechet"] = sample_score(model.sample(len(data)))
+    if data.label_names == _DIGITS:
+        row["frechet"] = _sample_score(model.sample(len(data)))
     return row
 
 
@@ -214,7 +217,8 @@ def linear_probe_accuracy(codes: Tensor, labels: Tensor) -> float:
 
     Args:
         codes: (N, latent_dim), or (N, C, H, W) if the code is a stack of feature maps.
-        labels: (N,) class numbers, or (N, A) attributes; then the mean over the attributes that vary.
+        labels: (N,) class numbers, or (N, A) attributes; then the mean over the attributes of which two classes are
+            seen at least five times, once in each fold. If there is none, the result is NaN.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_score
@@ -224,20 +228,18 @@ def linear_probe_accuracy(codes: Tensor, labels: Tensor) -> float:
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     inputs = codes.flatten(1).cpu().numpy()
     targets = labels.cpu().reshape(len(labels), -1).T.numpy()
-    scores = [cross_val_score(probe, inputs, y, cv=5).mean() for y in targets if len(set(y.tolist())) > 1]
-    return float(np.mean(scores))
+    enough = [y for y in targets if (np.unique(y, return_counts=True)[1] >= 5).sum() > 1]
+    scores = [cross_val_score(probe, inputs, y, cv=5).mean() for y in enough]
+    return float(np.mean(scores)) if scores else math.nan
 
 
-class _SampleScore:
-    """The Fréchet distance of images to MNIST's training images, in the features of the course's digit classifier."""
-
-    def __init__(self):
-        self.classifier = load_pretrained("digit_classifier")
-
-    def __call__(self, images: Tensor) -> float:
-        features = torch.cat([self.classifier.features(part) for part in images.cpu().split(500)])
-        real = self.classifier.real_mean.double().numpy(), self.classifier.real_covariance.double().numpy()
-        return _gaussian_distance(*_mean_and_covariance(features), *real)
+@torch.no_grad()
+def _sample_score(images: Tensor) -> float:
+    """Return the Fréchet distance of images to MNIST's training images, in the features of the digit classifier."""
+    judge = load_pretrained("digit_classifier")
+    features = torch.cat([judge.features(part) for part in images.cpu().split(500)])
+    real = judge.real_mean.double().numpy(), judge.real_covariance.double().numpy()
+    return _gaussian_distance(*_mean_and_covariance(features), *real)
 
 
 #: The scoreboard's columns: key → heading and number format.
@@ -255,12 +257,14 @@ COLUMNS = {
 
 
 class Scoreboard(list):
-    """A list of rows that shows itself as a table. Append a dict to add a row; missing keys are shown as "–"."""
+    """A list of rows that shows itself as a table. Append a dict to add a row; what is missing or NaN shows as "–"."""
 
     def _cells(self) -> list[list[str]]:
-        headings = [heading for heading, _ in COLUMNS.values()]
-        rows = [[form.format(row[key]) if key in row else "–" for key, (_, form) in COLUMNS.items()] for row in self]
-        return [headings, *rows]
+        def text(key: str, value) -> str:
+            return "–" if value != value else COLUMNS[key][1].format(value)  # only NaN differs from itself
+
+        rows = [[text(key, row.get(key, math.nan)) for key in COLUMNS] for row in self]
+        return [[heading for heading, _ in COLUMNS.values()], *rows]
 
     def __repr__(self) -> str:
         cells = self._cells()
@@ -268,7 +272,6 @@ class Scoreboard(list):
         return "\n".join("  ".join(map(str.rjust, row, widths)) for row in cells)
 
     def _repr_html_(self) -> str:
-        heading, *rows = [[html.escape(cell) for cell in row] for row in self._cells()]
-        head = "".join(f"<th>{cell}</th>" for cell in heading)
-        body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        head, *rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._cells()]
+        head = head.replace("td>", "th>")
+        return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(rows)}</tr></tbody></table>"

@@ -13,8 +13,38 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class DenseAutoencoder(nn.Module):
-    """A fully connected autoencoder: image → code → image (lesson 03).
+class Autoencoder(nn.Module):
+    """What all models of the course have in common: image → code → image.
+
+    They add two networks: ``encoder``, from images to codes, and ``decoder``, from codes to the logits of the pixels.
+    """
+
+    image_shape: tuple[int, int, int]
+    latent_dim: int
+    encoder: nn.Module
+    decoder: nn.Module
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Return the codes (N, latent_dim) of images (N, C, H, W)."""
+        check_batch(self, images, self.image_shape, "images")
+        return self.encoder(images)
+
+    def decode_logits(self, codes: Tensor) -> Tensor:
+        """Return the logits (N, C, H, W) of the pixels for codes (N, latent_dim)."""
+        check_batch(self, codes, (self.latent_dim,), "codes")
+        return at_least_float32(self.decoder(codes)).reshape(-1, *self.image_shape)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
+        return torch.sigmoid(self.decode_logits(codes))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the reconstructions (N, C, H, W) of images (N, C, H, W)."""
+        return self.decode(self.encode(images))
+
+
+class DenseAutoencoder(Autoencoder):
+    """A fully connected autoencoder (lesson 03).
 
     Args:
         image_shape: (C, H, W) of the images.
@@ -31,23 +61,9 @@ class DenseAutoencoder(nn.Module):
         self.encoder = _dense_layers(widths)
         self.decoder = _dense_layers(widths[::-1])
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Return the codes (N, latent_dim) of images (N, C, H, W)."""
-        check_batch(self, images, self.image_shape, "images")
-        return self.encoder(images.flatten(1))
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        check_batch(self, codes, (self.latent_dim,), "codes")
-        return torch.sigmoid(self.decoder(codes)).unflatten(1, self.image_shape)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the reconstructions (N, C, H, W) of images (N, C, H, W)."""
-        return self.decode(self.encode(images))
-
-
-class ConvAutoencoder(nn.Module):
-    """A convolutional autoencoder: image → code → image (lesson 04).
+class ConvAutoencoder(Autoencoder):
+    """A convolutional autoencoder (lesson 04).
 
     The encoder halves the image's height and width once for each number in ``channels``; the decoder is its mirror
     image. With the defaults, (1, 28, 28) becomes (16, 14, 14), (32, 7, 7), and a code.
@@ -77,65 +93,31 @@ class ConvAutoencoder(nn.Module):
         # Dark images to begin with. From mid-grey ones, training on digits can overshoot to black and stay there.
         nn.init.constant_(self.decoder[-1].bias, -2.0)
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Return the codes (N, latent_dim) of images (N, C, H, W)."""
-        check_batch(self, images, self.image_shape, "images")
-        return self.encoder(images)
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        check_batch(self, codes, (self.latent_dim,), "codes")
-        return torch.sigmoid(at_least_float32(self.decoder(codes)))
+class VAEOutput(NamedTuple("VAEOutput", [(part, Tensor) for part in ("reconstruction", "mean", "log_var", "z")])):
+    """What a VAE's forward pass returns.
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return the reconstructions (N, C, H, W) of images (N, C, H, W)."""
-        return self.decode(self.encode(images))
-
-
-class _FourParts(NamedTuple):
-    reconstruction: Tensor  # (N, C, H, W), in [0, 1]: decode(z)
-    mean: Tensor  # (N, latent_dim): the centre of each code's Gaussian q(z|x)
-    log_var: Tensor  # (N, latent_dim): log σ² of that Gaussian
-    z: Tensor  # (N, latent_dim): the code, drawn from it
-
-
-class VAEOutput(_FourParts):
-    """What a VAE's forward pass returns: (reconstruction, mean, log_var, z).
-
-    ``logits``, beside the four, is what the reconstruction is the sigmoid of. A probability so close to 0 or 1 that
-    float32 rounds it there has lost its gradient, but its logit has not. None if the model decodes in another way.
+    - ``reconstruction``: (N, C, H, W), in [0, 1], decode(z)
+    - ``mean`` and ``log_var``: (N, latent_dim), the centre and log σ² of each code's Gaussian q(z|x)
+    - ``z``: (N, latent_dim), the code, drawn from it
+    - ``logits``, beside these four: what the reconstruction is the sigmoid of, with a gradient also where that is
+      rounded to 0 or 1; None if the model decodes in another way
     """
 
     logits: Tensor | None = None
 
 
-class VAE(nn.Module):
+class VAE(Autoencoder):
     """What all VAEs of the course have in common (lesson 07).
 
-    The prior p(z) is N(0, I), and q(z|x) is a Gaussian with independent dimensions. A VAE adds two networks:
-    ``encoder``, from images to 2 · ``latent_dim`` numbers, and ``decoder``, from a code to the logits of the pixels;
-    or its own ``encode``, and ``decode_logits`` or ``decode``.
+    The prior p(z) is N(0, I), and q(z|x) is a Gaussian with independent dimensions. The ``encoder`` of a VAE gives
+    2 · ``latent_dim`` numbers. Instead of the two networks, it can have its own ``encode`` and ``decode``.
     """
-
-    image_shape: tuple[int, int, int]
-    latent_dim: int
-    encoder: nn.Module
-    decoder: nn.Module
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
-        check_batch(self, images, self.image_shape, "images")
-        mean, log_var = at_least_float32(self.encoder(images)).chunk(2, dim=1)
+        mean, log_var = at_least_float32(super().encode(images)).chunk(2, dim=1)
         return mean, log_var
-
-    def decode_logits(self, z: Tensor) -> Tensor:
-        """Return the logits (N, C, H, W) of the pixels for codes (N, latent_dim)."""
-        check_batch(self, z, (self.latent_dim,), "codes")
-        return at_least_float32(self.decoder(z))
-
-    def decode(self, z: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        return torch.sigmoid(self.decode_logits(z))
 
     def reparameterize(self, mean: Tensor, log_var: Tensor) -> Tensor:
         """Draw z = mean + σ · ε with ε from N(0, I), so that gradients reach mean and log_var.
@@ -166,7 +148,7 @@ class VAE(nn.Module):
 
 def decode_with_logits(model: nn.Module, z: Tensor) -> tuple[Tensor, Tensor | None]:
     """Return ``model.decode(z)`` and the logits that it is the sigmoid of, None for a model that decodes otherwise."""
-    if type(model).decode is not VAE.decode:
+    if type(model).decode is not Autoencoder.decode:
         return model.decode(z), None
     logits = model.decode_logits(z)
     return torch.sigmoid(logits), logits
@@ -190,16 +172,6 @@ class DenseVAE(VAE):
         pixels = math.prod(self.image_shape)
         self.encoder = _dense_layers([pixels, *hidden, 2 * latent_dim])
         self.decoder = _dense_layers([latent_dim, *hidden[::-1], pixels])
-
-    def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
-        check_batch(self, images, self.image_shape, "images")
-        mean, log_var = at_least_float32(self.encoder(images.flatten(1))).chunk(2, dim=1)
-        return mean, log_var
-
-    def decode_logits(self, z: Tensor) -> Tensor:
-        """Return the logits (N, C, H, W) of the pixels for codes (N, latent_dim)."""
-        return super().decode_logits(z).unflatten(1, self.image_shape)
 
 
 class ConvVAE(VAE):
@@ -330,12 +302,15 @@ def _halved(image_shape: tuple[int, ...], channels: tuple[int, ...]) -> tuple[in
     return channels[-1], height // factor, width // factor
 
 
+class _FlatInput(nn.Sequential):
+    def forward(self, batch: Tensor) -> Tensor:
+        return super().forward(batch.flatten(1))
+
+
 def _dense_layers(widths: list[int]) -> nn.Sequential:
     """Linear layers from each width to the next, with a ReLU between them, but none after the last."""
-    layers = []
-    for size_in, size_out in itertools.pairwise(widths):
-        layers += [nn.Linear(size_in, size_out), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+    layers = [layer for pair in itertools.pairwise(widths) for layer in (nn.Linear(*pair), nn.ReLU())]
+    return _FlatInput(*layers[:-1])
 
 
 def at_least_float32(values: Tensor) -> Tensor:
@@ -345,15 +320,16 @@ def at_least_float32(values: Tensor) -> Tensor:
 
 def check_batch(model: nn.Module, batch: Tensor, shape: tuple[int, ...], name: str) -> None:
     """Raise ValueError unless ``batch`` has the shape (N, *shape), and ``model``'s dtype and device."""
-    weight = next(model.parameters())
-    wanted, got = (f"{weight.dtype} on {weight.device}", type(batch).__name__)
+    weight, got = next(model.parameters()), type(batch).__name__
     if torch.is_tensor(batch):
         # Mixed precision converts whatever is no whole number by itself.
         mixed = batch.is_floating_point() and torch.is_autocast_enabled(weight.device.type)
-        if batch.shape[1:] == shape and batch.ndim == 1 + len(shape) and batch.device == weight.device:
-            if mixed or batch.dtype == weight.dtype:
-                return
+        dtype = batch.dtype if mixed else weight.dtype
+        if (batch.shape, batch.dtype, batch.device) == ((*batch.shape[:1], *shape), dtype, weight.device):
+            return
         got = f"{tuple(batch.shape)}, {batch.dtype} on {batch.device}"
-    expected = ", ".join(["N", *map(str, shape)])
     advice = "; divide 8-bit images by 255" if "uint8" in got else ""
-    raise ValueError(f"This model takes {name} of the shape ({expected}), {wanted}, but got {got}{advice}.")
+    raise ValueError(
+        f"This model takes {name} of the shape (N, {', '.join(map(str, shape))}), {weight.dtype} on {weight.device}, "
+        f"but got {got}{advice}."
+    )

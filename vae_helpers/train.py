@@ -1,9 +1,13 @@
 """Training: one loop for every model of the course."""
 
 import copy
+import io
 import math
+import re
 import sys
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +19,7 @@ from tqdm import tqdm
 
 from vae_helpers.data import ImageSet, SoundSet
 from vae_helpers.device import own_random, pick_device
+from vae_helpers.files import written_whole
 from vae_helpers.losses import reconstruction_loss
 
 Loss = Callable[[nn.Module, Tensor, Tensor], "Tensor | dict[str, Tensor]"]
@@ -71,14 +76,16 @@ def fit(
             PyTorch's own seed (``device.seed_everything``).
         device: where to train; ``device.pick_device`` chooses, or checks that the device is there.
         checkpoint: a file that keeps the state of the training after every epoch. If it is there already, the
-            training goes on from it, and ends with the same model as one that was never stopped.
+            training goes on from it, and ends with the same model as one that was never stopped. Where it cannot be
+            written, because the disk is full, the training goes on without.
 
     Returns:
         What happened in each epoch.
 
     Raises:
         ValueError: there are no images, a number is not positive, the device is missing, the loss does not return
-            one number per image, or the checkpoint is of a training with other numbers than these.
+            one number per image, or the checkpoint is damaged or of a training with another model, loss, data or
+            setting; the model is then as it was.
         FloatingPointError: the loss or a weight became NaN or infinite. The model is put back to the end of the last
             epoch that went well.
     """
@@ -93,22 +100,21 @@ def fit(
     data = data.to(device)
     valid = valid.to(device) if valid is not None else None
 
-    steps = math.ceil(len(data) / batch_size)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(parameters, lr=lr, fused=device.type != "mps")
+    total = epochs * math.ceil(len(data) / batch_size)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=device.type != "mps")
     # A tenth of exactly ten steps would be a climb without a step, by which OneCycleLR divides.
-    climb = 0.1 if epochs * steps != 10 else 0.2
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=lr, total_steps=epochs * steps, pct_start=climb, cycle_momentum=False
+        optimizer, max_lr=lr, total_steps=total, pct_start=0.1 if total != 10 else 0.2, cycle_momentum=False
     )
-    history = History()
-    settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "seed": seed, "images": len(data)}
-    if checkpoint and Path(checkpoint).exists():
-        history = _resume(Path(checkpoint), model, optimizer, schedule, settings)
+    history, stateful = History(), {"optimizer": optimizer, "schedule": schedule, "model": model}
+    if checkpoint:
+        checkpoint = Path(checkpoint)
+        settings = _settings(model, data, loss, device, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed)
+        if checkpoint.exists():
+            history = _resume(checkpoint, stateful, settings)
     done = len(history.seconds)
-    progress = tqdm(total=epochs * steps, initial=done * steps, file=sys.stdout, bar_format=_BAR)
     before, recorded = copy.deepcopy(model.state_dict()), []
-    with progress:
+    with tqdm(total=total, initial=done * total // epochs, file=sys.stdout, bar_format=_BAR) as progress:
         try:
             for epoch in range(done, epochs):
                 start = time.perf_counter()
@@ -116,7 +122,7 @@ def fit(
                 model.train()
                 with mixed_precision(model, device):
                     for images, labels in data.batches(batch_size, shuffle=True, seed=seed + epoch):
-                        parts = _as_dict(loss(model, _channels_last(images), labels), len(images))
+                        parts = _losses(loss, model, images, labels)
                         optimizer.zero_grad()
                         parts["loss"].mean().backward()
                         optimizer.step()
@@ -132,15 +138,14 @@ def fit(
                 # One assignment, so that a stop by hand finds all of an epoch in it, or nothing.
                 history = History(train, _with_row(history.valid, held_out, epoch), seconds)
                 if checkpoint:
-                    _save(Path(checkpoint), model, optimizer, schedule, settings, history)
-                progress.set_description_str(_describe(history, epochs), refresh=True)
+                    _save(checkpoint, stateful, settings, history)
+                text = f" · held out {held_out['loss']:.4g} " if held_out else " "
+                text = f"epoch {epoch + 1}/{epochs} · loss {train['loss'][-1]:.4g}{text}"
+                progress.set_description_str(text, refresh=True)
         except KeyboardInterrupt:
             _stop_if_not_finite(model, before, recorded, len(history.seconds), lr)
-            progress.write(
-                f"Stopped by hand after {progress.n:,} of {progress.total:,} steps; "
-                "the model keeps what it has learnt.",
-                file=sys.stdout,
-            )
+            steps = f"{progress.n:,} of {total:,} steps"
+            progress.write(f"Stopped by hand after {steps}; the model keeps what it has learnt.", file=sys.stdout)
         finally:
             model.eval()
     return history
@@ -163,7 +168,7 @@ def measure(
     recorded = []
     with measuring(model):
         for images, labels in data.to(device).batches(batch_size):
-            parts = _as_dict(loss(model, _channels_last(images), labels), len(images))
+            parts = _losses(loss, model, images, labels)
             recorded.append({name: value.sum() for name, value in parts.items()})
     return _means(recorded, len(data))
 
@@ -211,44 +216,72 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     return False
 
 
-def _save(path: Path, model, optimizer, schedule, settings: dict, history: History) -> None:
-    """Write all that a training needs to go on, under a temporary name first, so that the file is always whole."""
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "schedule": schedule.state_dict(),
-        "random": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()],
-        "settings": settings,
-        "history": vars(history),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    torch.save(state, temporary)
-    temporary.replace(path)
+def _save(path: Path, stateful: dict, settings: dict, history: History) -> None:
+    """Write all that a training needs to go on. Where that fails, say so: the training is worth more than the file."""
+    state = {name: part.state_dict() for name, part in stateful.items()}
+    state |= {"random": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]}
+    buffer = io.BytesIO()
+    torch.save(state | {"settings": settings, "history": vars(history)}, buffer)
+    try:
+        with written_whole(path) as file:
+            file.write(buffer.getbuffer())
+    except OSError as error:
+        tqdm.write(f"{path} could not be written ({error.strerror}).", file=sys.stdout)
 
 
-def _resume(path: Path, model, optimizer, schedule, settings: dict) -> History:
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["settings"] != settings:
-        raise ValueError(f"{path} is from a training with {state['settings']}, not {settings}; delete or rename it.")
-    model.load_state_dict(state["model"])
-    optimizer.load_state_dict(state["optimizer"])
-    schedule.load_state_dict(state["schedule"])
-    cpu, *gpus = state["random"]
+def _resume(path: Path, stateful: dict, settings: dict) -> History:
+    """Take up the training that ``path`` holds, or raise ValueError and change nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            wrong = archive.testzip()  # torch writes checksums, but does not look at them
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        history, there, (cpu, *gpus) = History(**state["history"]), state["settings"], state["random"]
+        wrong = wrong or "; ".join(f"{k} {there[k]} there, {v} here" for k, v in settings.items() if there[k] != v)
+    except Exception as error:
+        wrong = str(error).partition("\n")[0] or type(error).__name__
+    if wrong:
+        raise ValueError(f"{path} is not a checkpoint of this training ({wrong}); delete it, or name another file.")
+    for name, part in stateful.items():
+        part.load_state_dict(state[name])
     torch.set_rng_state(cpu)
     torch.cuda.set_rng_state_all(gpus[: torch.cuda.device_count()])
-    return History(**state["history"])
+    return history
 
 
-def _as_dict(parts: Tensor | dict[str, Tensor], count: int) -> dict[str, Tensor]:
+def _settings(model: nn.Module, data: ImageSet | SoundSet, loss: Loss, device: torch.device, **numbers) -> dict:
+    """Return what a training depends on, in words and numbers; data are told apart by 500 of their images."""
+    shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+    with own_random(device):
+        images, labels = next(iter(data.batches(500, shuffle=True)))
+    sums = [f"{values.cpu().double().sum().item():.6g}" for values in (images, labels)]
+    return (
+        numbers
+        | {
+            "model": f"{type(model).__qualname__} #{zlib.crc32(repr(shapes).encode())}",
+            "loss": re.sub(" at 0x[0-9a-f]+", "", repr(loss)),  # a function's address is another in each process
+            "data": f"{len(data)} × {tuple(images.shape[1:])} #{'#'.join(sums)}",
+        }
+    )
+
+
+def _losses(loss: Loss, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    """Return what the loss says of a batch, as a dict, or raise ValueError if it is not one number per image."""
+    # Convolutions like channels last best; sound stays as it is.
+    images = images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
+    try:
+        parts = loss(model, images, labels)
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):
+            error = ValueError("The last batch has one image only, too few for BatchNorm; choose another batch_size.")
+        raise error
     parts = parts if isinstance(parts, dict) else {"loss": parts}
     if "loss" not in parts:
         raise ValueError(f'The loss returned a dict of {list(parts)}; what is to be minimised must be named "loss".')
     for name, values in parts.items():
-        if not torch.is_tensor(values) or values.shape != (count,):
-            shape = tuple(values.shape) if torch.is_tensor(values) else type(values).__name__
+        shape = tuple(values.shape) if torch.is_tensor(values) else type(values).__name__
+        if shape != (len(images),):
             raise ValueError(
-                f"The loss must return one number per image, a tensor of the shape ({count},), but {name!r} is "
+                f"The loss must return one number per image, a tensor of the shape ({len(images)},), but {name!r} is "
                 f"{shape}; sum over the pixels only, not over the batch."
             )
     return parts
@@ -267,11 +300,6 @@ def _check_set(name: str, data: ImageSet | SoundSet) -> None:
     whole_number(f"len({name})", len(data))
 
 
-def _channels_last(images: Tensor) -> Tensor:
-    """Lay images out as convolutions like them best; anything else, such as sound, stays as it is."""
-    return images.contiguous(memory_format=torch.channels_last) if images.ndim == 4 else images
-
-
 def _means(recorded: list[dict[str, Tensor]], count: int) -> dict[str, float]:
     return {name: torch.stack([r[name] for r in recorded]).sum().item() / count for name in recorded[0]}
 
@@ -279,13 +307,6 @@ def _means(recorded: list[dict[str, Tensor]], count: int) -> dict[str, float]:
 def _with_row(columns: dict[str, list[float]], row: dict[str, float], before: int) -> dict[str, list[float]]:
     """Return the columns with one more number each; what was or is not measured is NaN."""
     return {n: [*columns.get(n, [math.nan] * before), row.get(n, math.nan)] for n in {**columns, **row}}
-
-
-def _describe(history: History, epochs: int) -> str:
-    text = f"epoch {len(history.seconds)}/{epochs} · loss {history.train['loss'][-1]:.4g}"
-    if history.valid:
-        text += f" · held out {history.valid['loss'][-1]:.4g}"
-    return text + " "
 
 
 def _stop_if_not_finite(model: nn.Module, before: dict, recorded: list, epoch: int, lr: float) -> None:
