@@ -158,7 +158,7 @@ def scoreboard(
     """Measure models on held-out images, one row for each, and one for the images themselves.
 
     With "bernoulli", rate, distortion and NLL are for the images in black and white
-    (:meth:`ImageSet.binarized`), the rest is for the images as they are. A cell stays empty where a measure
+    (``ImageSet.binarized``), the rest is for the images as they are. A cell stays empty where a measure
     means nothing: a plain autoencoder has no likelihood, and the sample score is for digits only.
 
     Args:
