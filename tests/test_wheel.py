@@ -1,0 +1,68 @@
+"""What pip installs on Colab: the wheel holds all that the lessons open, and says under which licences."""
+
+import os
+import subprocess
+import sys
+import zipfile
+from email.parser import BytesParser
+
+import pytest
+
+from conftest import ROOT
+
+SHIPPED = sorted((ROOT / "data" / "pretrained").iterdir())
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel of this working tree, unpacked, in a folder without anything else."""
+    built, unpacked = tmp_path_factory.mktemp("built"), tmp_path_factory.mktemp("unpacked")
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir", built]
+    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, ROOT], check=True, stderr=subprocess.DEVNULL)
+    [file] = built.iterdir()
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(unpacked)
+    return unpacked
+
+
+def test_the_wheel_holds_the_package_the_models_with_their_cards_and_the_digits(wheel):
+    packed = {path.relative_to(wheel).as_posix() for path in wheel.rglob("*") if path.is_file()}
+    tracked = subprocess.run(["git", "ls-files", "vae_helpers"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert packed >= {name for name in tracked.stdout.split() if (ROOT / name).exists()}
+    assert {file.suffix for file in SHIPPED} == {".safetensors", ".md"}
+    for file in SHIPPED:
+        assert (wheel / "vae_helpers" / "pretrained" / file.name).read_bytes() == file.read_bytes()
+    assert "vae_helpers/data/embedded_digits.png" in packed
+    assert not [name for name in packed if not name.startswith(("vae_helpers/", "vae_helpers-"))]
+
+
+def test_its_licences_are_those_of_code_text_digits_and_models(wheel):
+    [about] = wheel.glob("*.dist-info")
+    metadata = BytesParser().parsebytes((about / "METADATA").read_bytes())
+    licences = metadata["License-Expression"].split(" AND ")
+    assert licences == ["MIT", "CC-BY-4.0", "CC-BY-SA-3.0", "LicenseRef-CelebA-NonCommercial"]
+    texts = {name: (about / "licenses" / name).read_text(encoding="utf-8") for name in metadata.get_all("License-File")}
+    assert texts.keys() == {"LICENSE", *(f"LICENSES/{licence}.txt" for licence in licences[1:])}
+    assert "MIT License" in texts["LICENSE"] and all(
+        name.split("/")[-1] in texts["LICENSE"] for name in texts if "/" in name
+    )
+    trained_on_celeba = ("faces", "face_codes", "face_judge")
+    assert f"({', '.join(trained_on_celeba)})" in texts["LICENSE"]
+    for card in (file for file in SHIPPED if file.suffix == ".md"):
+        text = card.read_text(encoding="utf-8")
+        assert ("non-commercial research only" in text) == (card.stem in trained_on_celeba), card
+        assert ("MIT, as the course" in text) == (card.stem not in trained_on_celeba), card
+
+
+def test_models_and_digits_are_opened_from_the_wheel_itself(wheel, tmp_path):
+    code = f"""
+import vae_helpers
+from vae_helpers import checkpoints, data
+assert vae_helpers.__file__.startswith({str(wheel)!r})
+for name in {[file.stem for file in SHIPPED if file.suffix == ".safetensors"]}:
+    assert checkpoints.load_pretrained(name).about["licence"]
+assert checkpoints.pretrained_folder().is_relative_to({str(wheel)!r})
+assert len(data.load_digits("train", source="embedded")) == 3500
+"""
+    environment = {**os.environ, "PYTHONPATH": str(wheel)}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
