@@ -1,81 +1,97 @@
-"""Saving and loading models: weights as safetensors, the rest as JSON. Neither can carry code, as a pickle can."""
+"""Saving and loading models: one safetensors file each, which cannot carry code, as a pickle can."""
 
+import hashlib
 import inspect
+import itertools
 import json
+import textwrap
+import threading
 from pathlib import Path
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from vae_helpers import judges, models
+from vae_helpers.files import written_whole
+
+_FOUND = {**vars(models), **vars(judges)}
+_CLASSES = {name: kind for name, kind in _FOUND.items() if isinstance(kind, type) and issubclass(kind, nn.Module)}
 
 
 def save_model(model: nn.Module, path: Path | str, *, dtype: torch.dtype = torch.float32, **about) -> None:
-    """Write ``path``.safetensors with the weights and ``path``.json with the model's class and its arguments.
+    """Write a model to one file: its weights, its class with the arguments, and what ``about`` says of it.
+
+    The file is written whole or not at all: whatever goes wrong, an older one of this name stays as it was.
 
     Args:
-        model: a model of :mod:`vae_helpers.models`.
-        path: without a suffix. The folder is made if it is missing.
-        dtype: how the weights are stored. ``torch.float16`` halves the file and keeps three digits of each weight.
-        about: more to keep in the JSON file, such as ``data="MNIST"``.
+        model: a model of ``vae_helpers.models`` or ``vae_helpers.judges``.
+        path: with or without its suffix, ``.safetensors``. The folder is made if it is missing.
+        dtype: how the weights are stored: ``torch.float32``, or in half the space and with fewer digits
+            ``torch.float16`` or ``torch.bfloat16``.
+        about: more to keep, such as ``data="MNIST"`` or ``loss=97.3``: text, numbers, and lists or dicts of these. The
+            loaded model has it as the dict ``model.about``.
 
     Raises:
-        ValueError: the class is not one of :mod:`vae_helpers.models` or :mod:`vae_helpers.judges`.
+        ValueError: the class is not one of the course's, a weight is not a finite number in ``dtype``, or ``about``
+            holds something else.
+        OSError: the file cannot be written.
     """
     kind = type(model).__name__
-    if _class_named(kind) is not type(model):
+    names = inspect.signature(type(model)).parameters
+    if _CLASSES.get(kind) is not type(model) or not all(hasattr(model, name) for name in names):
         raise ValueError(
             f"save_model keeps models of vae_helpers.models, and {kind} is not one; "
             "for a class of your own use torch.save(model.state_dict(), path)."
         )
-    arguments = {name: getattr(model, name) for name in inspect.signature(type(model)).parameters}
-    weights = {
-        name: value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype).contiguous()
-        for name, value in model.state_dict().items()
-    }
-    weights_path, about_path = _paths(path)
-    weights_path.parent.mkdir(parents=True, exist_ok=True)
-    save_file(weights, weights_path)
-    description = {"class": kind, "arguments": arguments, **about}
-    about_path.write_text(json.dumps(description, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    if dtype not in (torch.float32, torch.float16, torch.bfloat16):
+        raise ValueError(f"dtype must be torch.float32, torch.float16 or torch.bfloat16, but is {dtype}.")
+    weights = {name: _stored(name, value, dtype) for name, value in model.state_dict().items()}
+    description = {"class": kind, "arguments": {name: getattr(model, name) for name in names}, "about": about}
+    try:
+        text = json.dumps(description, default=lambda value: value.tolist())  # numbers of NumPy and PyTorch
+    except (AttributeError, TypeError) as error:
+        raise ValueError(f"Only text, numbers, and lists or dicts of these are kept about a model ({error}).") from None
+    _rebuild(text, weights)  # or fail now, while the old file is still there
+    # One entry, because safetensors writes several in an order that changes from file to file.
+    content = safetensors.torch.save(weights, {"model": f"{_checksum(text, weights)} {text}"})
+    with written_whole(_file(path)) as file:
+        file.write(content)
 
 
 def load_model(path: Path | str) -> nn.Module:
-    """Return the model that :func:`save_model` wrote, in float32, on the CPU, in evaluation mode.
+    """Return the model that ``save_model`` wrote, in float32, on the CPU, in evaluation mode.
+
+    What was saved about it is the dict ``model.about``.
 
     Args:
-        path: without a suffix, as given to :func:`save_model`.
+        path: with or without its suffix, ``.safetensors``.
 
     Raises:
-        FileNotFoundError: one of the two files is missing.
-        ValueError: a file is cut off, or the two do not fit together.
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or ``save_model`` did not write it.
     """
-    weights_path, about_path = _paths(path)
-    for file in (weights_path, about_path):
-        if not file.is_file():
-            raise FileNotFoundError(f"There is no file {file}; a saved model is two files, .safetensors and .json.")
+    file = _file(path)
+    if not file.is_file():
+        raise FileNotFoundError(f"There is no file {file}.")
     try:
-        description = json.loads(about_path.read_text(encoding="utf-8"))
-        kind = _class_named(description["class"])
-        with torch.random.fork_rng(devices=[]):  # its first, random weights are thrown away
-            model = kind(**description["arguments"])
-        model.load_state_dict(load_file(weights_path))
-    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        with safetensors.safe_open(file, framework="pt") as opened:
+            checksum, _, text = (opened.metadata() or {}).get("model", "").partition(" ")
+            weights = {name: opened.get_tensor(name) for name in opened.keys()}
+        if checksum != _checksum(text, weights):
+            raise ValueError("The checksum is not that of the content")
+        return _rebuild(text, weights)
+    except (safetensors.SafetensorError, ValueError) as error:
         raise ValueError(
-            f"{weights_path} and {about_path.name} are not a whole model that belongs together "
-            f"({str(error).splitlines()[0]})."
+            f"{file} is damaged, or save_model did not write it ({error}); copy it again, or save the model again."
         ) from error
-    # Convolutions are fastest with this layout; ``fit`` uses it too.
-    return model.eval().to(memory_format=torch.channels_last)
 
 
 def load_pretrained(name: str) -> nn.Module:
     """Return a model that the course ships, on the CPU and in evaluation mode.
 
-    They are ``"digits"``, ``"digit_classifier"``, ``"faces"``, ``"face_codes"``, ``"face_judge"`` and ``"portraits"``;
-    the card of each lies beside it in ``data/pretrained``.
+    They are ``"digits"``, ``"digit_classifier"``, ``"faces"``, ``"face_codes"``, ``"face_judge"`` and ``"portraits"``.
+    Its card in ``data/pretrained``, and ``model.about``, tell what it was trained on, how good it is, and its licence.
 
     Raises:
         ValueError: no model of this name is shipped.
@@ -94,10 +110,48 @@ def pretrained_folder() -> Path:
     return inside if inside.is_dir() else package.parent / "data" / "pretrained"
 
 
-def _class_named(kind: str) -> type[nn.Module] | None:
-    """Return the class of this name, of the models or of the judges; None if there is none."""
-    return getattr(models, kind, None) or getattr(judges, kind, None)
+def _stored(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a weight as it is stored; whole numbers, such as counts, stay as they are."""
+    stored = value.detach().to("cpu", dtype if value.is_floating_point() else value.dtype).contiguous()
+    if not stored.isfinite().all():
+        wrong = value.detach().cpu()[~stored.isfinite()][0]
+        raise ValueError(f"{name} holds {wrong:g}, which is not a finite number in {dtype}; nothing was written.")
+    return stored
 
 
-def _paths(path: Path | str) -> tuple[Path, Path]:
-    return Path(f"{path}.safetensors"), Path(f"{path}.json")
+def _rebuild(text: str, weights: dict[str, Tensor]) -> nn.Module:
+    """Return the model that a file describes. It need not be trusted: no more is made than there are weights for."""
+    made, thread = itertools.count(1), threading.get_ident()
+
+    def count(*_):
+        if threading.get_ident() == thread and next(made) > len(weights):
+            raise ValueError(f"there are only {len(weights)} weights")
+
+    counted = nn.modules.module.register_module_parameter_registration_hook
+    try:
+        description = json.loads(text)
+        # On "meta", tensors have a shape, but neither memory nor random first values.
+        with counted(count), torch.device("meta"):
+            model = _CLASSES[description["class"]](**description["arguments"])
+        model.about = description["about"]
+        floats = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+        model.load_state_dict(floats, assign=True)
+    except Exception as error:  # whatever a class may do with arguments that are not as they should be
+        cause = textwrap.shorten(f"{type(error).__name__}: {error}", 200)
+        raise ValueError(f"The weights do not fit the class and its arguments ({cause})") from error
+    # Convolutions are fastest with this layout; ``fit`` uses it too.
+    return model.eval().to(memory_format=torch.channels_last)
+
+
+def _checksum(text: str, weights: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name, value in sorted(weights.items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _file(path: Path | str) -> Path:
+    """Return the path with its suffix, added to the whole name, so that ``model.v1`` and ``model.v2`` are two."""
+    path = Path(path).expanduser()
+    return path if path.suffix == ".safetensors" else path.with_name(f"{path.name}.safetensors")

@@ -1,4 +1,4 @@
-"""What judges: classifiers of digits and faces, and what the codes of the face model are like."""
+"""Judges: classifiers of digits and of faces, and a description of the face model's codes."""
 
 import itertools
 
@@ -10,11 +10,11 @@ from vae_helpers.models import check_batch
 
 
 class FaceCodes(nn.Module):
-    """What the codes of a face model are like, learnt from many faces (lessons 09 and 10).
+    """The codes of a face model, described by a mixture of Gaussians and by one direction per attribute.
 
     Args:
         latent_dim: how many numbers a code has.
-        components: how many Gaussians are mixed.
+        components: how many Gaussians the mixture has.
         attributes: names of the attributes that have a direction.
     """
 
@@ -25,8 +25,9 @@ class FaceCodes(nn.Module):
         self.attributes = tuple(attributes)
         self.register_buffer("weights", torch.full((components,), 1 / components))
         self.register_buffer("means", torch.zeros(components, latent_dim))
-        #: (components, latent_dim, latent_dim): L with L Lᵀ = the covariance, the Cholesky factor.
-        self.register_buffer("factors", torch.eye(latent_dim).repeat(components, 1, 1))
+        # The covariance's Cholesky factor: L with L Lᵀ = the covariance; at first the identity.
+        self.register_buffer("factors", torch.zeros(components, latent_dim, latent_dim))
+        self.factors.diagonal(dim1=1, dim2=2).fill_(1)  # not torch.eye, which makes loading a model import SymPy
         self.register_buffer("directions", torch.zeros(len(self.attributes), latent_dim))
 
     @torch.no_grad()
@@ -37,7 +38,7 @@ class FaceCodes(nn.Module):
         return self.means[chosen] + (self.factors[chosen] @ noise).squeeze(-1)
 
     def direction(self, attribute: str) -> Tensor:
-        """Return the step (latent_dim,) from the mean code without the attribute to the mean code with it.
+        """Return the step (latent_dim,) from the mean code of faces without the attribute to that of faces with it.
 
         Raises:
             ValueError: there is no attribute of this name.
@@ -48,11 +49,11 @@ class FaceCodes(nn.Module):
 
 
 class AttributeClassifier(nn.Module):
-    """A small convolutional classifier of faces, which judges what an edit has changed (lesson 10).
+    """A small convolutional classifier of face attributes, which judges what an edit has changed.
 
     Args:
-        attributes: names of the attributes that it tells.
-        channels: feature maps after each halving of height and width.
+        attributes: names of the attributes that it recognises, one output each.
+        channels: how many feature maps there are after each halving of height and width.
     """
 
     def __init__(self, *, attributes=(), channels=(24, 48, 96, 128)):
@@ -71,15 +72,15 @@ class AttributeClassifier(nn.Module):
         return self.body(images).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return the logits (N, A) of faces (N, 3, H, W) in [0, 1]; more than 0 means that it has the attribute."""
+        """Return the logits (N, A) of faces (N, 3, H, W) in [0, 1]; above 0, the attribute is more likely than not."""
         return self.head(self.features(images)).float()
 
 
 class DigitClassifier(nn.Module):
-    """A small convolutional classifier of digits, which judges samples in :func:`vae_helpers.evaluate.scoreboard`.
+    """A small convolutional classifier of digits; ``evaluate.scoreboard`` compares samples with digits in its features.
 
     Args:
-        width: how many features an image has.
+        width: how many features describe an image.
     """
 
     def __init__(self, *, width: int = 32):
@@ -91,9 +92,9 @@ class DigitClassifier(nn.Module):
             *(nn.Flatten(), nn.Linear(32 * 7 * 7, width)),
         )
         self.head = nn.Linear(width, 10)
-        # What the features of MNIST's training images are like; set after training.
+        # Mean and covariance of the features of MNIST's training images, set after training.
         self.register_buffer("real_mean", torch.zeros(width))
-        self.register_buffer("real_covariance", torch.eye(width))
+        self.register_buffer("real_covariance", torch.zeros(width, width))
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features (N, width) of digits (N, 1, 28, 28) in [0, 1]."""
