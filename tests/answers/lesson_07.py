@@ -55,7 +55,11 @@ WRONG = [
     (checks.kl_divergence, lambda mean, log_var: half(mean, log_var).sum(), "You took the sum over dimension 0"),
     (checks.kl_divergence, lambda mean, log_var: kl(mean, log_var).mean(), "You took the mean over dimension 0"),
     (checks.kl_divergence, lambda mean, log_var: half(mean, log_var), "sum over dimension 1 is still missing"),
-    (checks.kl_divergence, lambda mean, log_var: kl(mean, 2 * log_var), "log_var for log σ"),
+    (
+        checks.kl_divergence,
+        lambda mean, log_var: kl(mean, 2 * log_var),
+        "log_var is log σ², not log σ, so σ² is exp(lo",
+    ),
     (
         checks.kl_divergence,
         lambda mean, log_var: 0.5 * (mean**2 + torch.exp(0.5 * log_var) - log_var - 1).sum(1),
@@ -139,7 +143,7 @@ WRONG = [
     (
         checks.optimal_sigma,
         lambda reconstruction, images: (images - reconstruction).square().mean((1, 2, 3)).sqrt().mean(),
-        "root for each image",
+        "Average the squared errors of all images befo",
     ),
     (checks.optimal_sigma, lambda reconstruction, images: sigma(reconstruction, images) / 2**0.5, "0.7071 times"),
     (checks.diagnosis, None, "Give a dict"),

@@ -70,7 +70,7 @@ WRONG = [
     (
         checks.unit_rates,
         lambda mean, log_var: each_rate(mean.mean(0), log_var.mean(0)),
-        "You averaged mean and log_var over the images",
+        "You averaged the codes first: average their r",
     ),
     (checks.unit_rates, lambda mean, log_var: 2 * rates(mean, log_var), "2 times"),
     (checks.unit_rates, lambda mean, log_var: -rates(mean, log_var), "sign"),
@@ -85,7 +85,7 @@ WRONG = [
     (
         checks.warped_grid,
         lambda steps: torch.special.ndtr((torch.arange(steps) + 0.5) / steps),
-        "ndtr turns positions into probabilities; ndtr",
+        "ndtri turns probabilities into positions; ndt",
     ),
     (checks.warped_grid, lambda steps: quantile(torch.linspace(0, 1, steps)), "-inf for"),
     (checks.warped_grid, lambda steps: quantile([i / steps for i in range(steps)]), "lower ends"),

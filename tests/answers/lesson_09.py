@@ -58,8 +58,16 @@ WRONG = [
     (checks.aggregate_variance, lambda mean, log_var: ..., "returns nothing yet"),
     (checks.aggregate_variance, lambda mean, log_var: centres(mean), "Every small cloud has a width of its own, too"),
     (checks.aggregate_variance, lambda mean, log_var: log_var.exp().mean(0), "does not depend on `mean`"),
-    (checks.aggregate_variance, lambda mean, log_var: centres(mean) + log_var.mean(0).exp(), "mean log_var"),
-    (checks.aggregate_variance, lambda mean, log_var: centres(mean) + (0.5 * log_var).exp().mean(0), "You added σ"),
+    (
+        checks.aggregate_variance,
+        lambda mean, log_var: centres(mean) + log_var.mean(0).exp(),
+        "Average the variances, not their logarithms.",
+    ),
+    (
+        checks.aggregate_variance,
+        lambda mean, log_var: centres(mean) + (0.5 * log_var).exp().mean(0),
+        "It is variances that add up, and σ² is exp(lo",
+    ),
     (checks.aggregate_variance, lambda mean, log_var: centres(mean) + log_var.mean(0), "returned"),
     (checks.aggregate_variance, lambda mean, log_var: variance(mean, log_var).sqrt(), "the square roots of"),
     (
@@ -68,7 +76,11 @@ WRONG = [
         "returned",
     ),
     (checks.aggregate_variance, lambda mean, log_var: mean.var(0) + log_var.exp().mean(0), "N − 1"),
-    (checks.aggregate_variance, lambda mean, log_var: (mean**2 + log_var.exp()).mean(0), "mean square of the centres"),
+    (
+        checks.aggregate_variance,
+        lambda mean, log_var: (mean**2 + log_var.exp()).mean(0),
+        "Subtract the mean of the large cloud from the",
+    ),
     (
         checks.aggregate_variance,
         lambda mean, log_var: mean.var(1, correction=0) + log_var.exp().mean(1),

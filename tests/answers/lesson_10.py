@@ -37,12 +37,16 @@ WRONG = [
     (checks.mean_difference, lambda z, y: z[y].sum(0) - z[~y].sum(0), "added up the codes"),
     (checks.mean_difference, lambda z, y: difference(z, y) / difference(z, y).norm(), "as long as 1"),
     (checks.mean_difference, lambda z, y: z[y].mean() - z[~y].mean(), "You took the mean over dimension 0"),
-    (checks.mean_difference, lambda z, y: z[y.int()].mean(0) - z[(~y).int()].mean(0), "keep the labels boolean"),
+    (
+        checks.mean_difference,
+        lambda z, y: z[y.int()].mean(0) - z[(~y).int()].mean(0),
+        "Labels as numbers pick the codes number 0 and",
+    ),
     (checks.flip_rate, lambda b, a: ..., "returns nothing yet"),
     (
         checks.flip_rate,
         lambda b, a: ((b < 0.5) & (a > 0.5)).float().mean(),
-        "Only faces below 0.5 before can flip; divide",
+        "Divide by the number of faces that can flip.",
     ),
     (checks.flip_rate, lambda b, a: (a > 0.5).float().mean(), "Leave out the faces that were smiling before"),
     (checks.flip_rate, lambda b, a: (a > 0.5).float().mean() - (b > 0.5).float().mean(), "returned"),

@@ -47,19 +47,11 @@ def aggregate_variance(answer) -> Verdict:
             (tensor([[1.0, 2.0]]), tensor([[0.0, -1.0]])),
         ],
         hints={
-            "Every small cloud has a width of its own, too.": lambda mean, log_var: centres(mean),
-            "You took the exponential of the mean log_var: average the variances, not their logarithms.": (
-                lambda mean, log_var: centres(mean) + log_var.mean(0).exp()
-            ),
-            "You added σ = exp(log_var / 2): it is variances that add up, and σ² is exp(log_var).": (
-                lambda mean, log_var: centres(mean) + (log_var / 2).exp().mean(0)
-            ),
-            "You divided by N − 1 in the variance of the centres: here it is N, correction=0.": (
-                lambda mean, log_var: mean.var(0) + log_var.exp().mean(0)
-            ),
-            "You took the mean square of the centres: subtract the mean of the large cloud first.": (
-                lambda mean, log_var: mean.square().mean(0) + log_var.exp().mean(0)
-            ),
+            "Every small cloud has a width of its own, too.": lambda m, v: centres(m),
+            "Average the variances, not their logarithms.": lambda m, v: centres(m) + v.mean(0).exp(),
+            "It is variances that add up, and σ² is exp(log_var).": lambda m, v: centres(m) + (v / 2).exp().mean(0),
+            "You divided by N − 1; here it is N, correction=0.": lambda m, v: m.var(0) + v.exp().mean(0),
+            "Subtract the mean of the large cloud from the centres.": lambda m, v: (m.square() + v.exp()).mean(0),
         },
         praise="Right: the centres differ, the clouds are wide, and the two variances add up.",
     )
@@ -85,18 +77,12 @@ def mixture_draw(answer) -> Verdict:
             (tensor([1]), tensor([[1.0, 2.0]]), tensor([[9.0, 9.0], [0.5, -1.0]]), few[2][:2].tril()),
         ],
         hints={
-            "You multiplied with the covariance L Lᵀ: it is L that turns noise into draws with this covariance.": (
-                lambda chosen, noise, means, factors: means[chosen] + times(factors[chosen] @ factors[chosen].mT, noise)
+            "You multiplied with the covariance L Lᵀ; it is L that turns noise into draws.": (
+                lambda c, e, m, f: m[c] + times((f @ f.mT)[c], e)
             ),
-            "You added the noise as it is: multiply it with the factor L of the chosen lump.": (
-                lambda chosen, noise, means, factors: means[chosen] + noise
-            ),
-            "You averaged the lumps; a draw comes from one, the chosen one.": (
-                lambda chosen, noise, means, factors: means.mean(0) + noise @ factors.mean(0).T
-            ),
-            "You used the first lump for every code; chosen says which lump each code comes from.": (
-                lambda chosen, noise, means, factors: means[0] + noise @ factors[0].T
-            ),
+            "You added the noise as it is: multiply it with the chosen lump's factor L.": lambda c, e, m, f: m[c] + e,
+            "You averaged the lumps; a draw comes from one.": lambda c, e, m, f: m.mean(0) + e @ f.mean(0).T,
+            "You used the first lump for every code.": lambda c, e, m, f: m[0] + e @ f[0].T,
         },
         praise="Right: first the lump, then a draw from its Gaussian.",
     )

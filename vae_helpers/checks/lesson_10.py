@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, tensor
+from torch.nn.functional import normalize
 
 from vae_helpers.checks.verdict import Verdict, compare, exercise
 
@@ -33,10 +34,8 @@ def mean_difference(answer) -> Verdict:
             "You subtracted the mean of all faces, not of those without it.": lambda z, y: z[y].mean(0) - z.mean(0),
             "The mean of the faces without the attribute is still to come off.": lambda z, y: z[y].mean(0),
             "You added up the codes; take the mean of each group.": lambda z, y: z[y].sum(0) - z[~y].sum(0),
-            "You made the step as long as 1: keep its length, so that a strength of 1 is the usual difference.": (
-                lambda z, y: torch.nn.functional.normalize(_difference(z, y), dim=0)
-            ),
-            "latents[labels] with 0 and 1 as numbers picks the codes number 0 and 1: keep the labels boolean.": (
+            "You made the step as long as 1: keep its length.": lambda z, y: normalize(_difference(z, y), dim=0),
+            "Labels as numbers pick the codes number 0 and 1: keep them boolean.": (
                 lambda z, y: z[y.long()].mean(0) - z[1 - y.long()].mean(0)
             ),
         },
@@ -58,13 +57,9 @@ def flip_rate(answer) -> Verdict:
             (tensor([0.5, 0.2, 0.3]), tensor([0.9, 0.5, 0.7])),  # exactly 0.5 is neither below nor above
         ],
         hints={
-            "Only faces below 0.5 before can flip; divide by their number, not by that of all.": (
-                lambda b, a: ((b < 0.5) & (a > 0.5)).double().mean()
-            ),
+            "Divide by the number of faces that can flip.": lambda b, a: ((b < 0.5) & (a > 0.5)).double().mean(),
             "Leave out the faces that were smiling before the edit.": lambda b, a: (a > 0.5).double().mean(),
-            "You counted the faces: divide by how many could have flipped.": (
-                lambda b, a: ((b < 0.5) & (a > 0.5)).sum()
-            ),
+            "You counted the faces: divide by how many could have flipped.": lambda b, a: ((b < 0.5) & (a > 0.5)).sum(),
             "That is a mean probability: count the faces above 0.5.": lambda b, a: a[b < 0.5].double().mean(),
         },
         praise="Right: the share of those who did not smile, and now do.",
@@ -91,9 +86,7 @@ def take_away(answer) -> Verdict:
             "(d @ other) * other must be divided by other @ other.": lambda d, o: d - (d @ o) * o,
             "That is the part along the other direction: take it away from d.": share,
             "The shadow falls on other, so divide by other @ other, not d @ d.": lambda d, o: d - (d @ o) / (d @ d) * o,
-            "You made the rest as long as 1: its length has a meaning, keep it.": (
-                lambda d, o: torch.nn.functional.normalize(d - share(d, o), dim=0)
-            ),
+            "You made the rest as long as 1: keep its length.": lambda d, o: normalize(d - share(d, o), dim=0),
         },
         praise="Right: what remains stands at a right angle to the other direction.",
     )
@@ -125,9 +118,7 @@ def balanced_difference(answer) -> Verdict:
                 lambda z, y, o: within(z, y, o) - within(z, y, ~o)
             ),
             "You weighted the two groups by their sizes; here they should count the same.": (
-                lambda z, y, o: (
-                    o.double().mean() * within(z, y, o).double() + (~o).double().mean() * within(z, y, ~o).double()
-                )
+                lambda z, y, o: (o.sum() * within(z, y, o) + (~o).sum() * within(z, y, ~o)) / len(o)
             ),
         },
         praise="Right: within each group the other attribute is the same for everybody, so it cannot come along.",

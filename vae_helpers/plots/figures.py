@@ -53,9 +53,7 @@ def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
 
     256 colours make a third of the size; where they are too few, as for many faces, steps of 8 per channel make half.
     """
-    with plt.rc_context(
-        {"figure.constrained_layout.use": False}
-    ):  # else saving gives it a layout
+    with plt.rc_context({"figure.constrained_layout.use": False}):  # else saving gives it a layout
         figure.savefig(buffer := io.BytesIO(), format="png", dpi=dpi)
     picture = Image.open(buffer).convert("RGB")
     # "Maximum coverage" keeps rare colours, such as the ends of a colour bar, which the usual "median cut" loses.
