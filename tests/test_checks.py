@@ -231,7 +231,8 @@ def test_the_smallest_failing_case_is_shown_as_given_and_returned_and_never_the_
         (lambda x, w, c: solution(x.detach(), w, c), "no gradient passes to `x`"),
         (lambda x, w, c: solution(x, w, c).detach(), "no gradient passes to `x`"),
         (lambda x, w, c: solution(x, w, c).tolist(), "no gradient passes to `x`"),
-        (lambda x, w, c: tensor(solution(x, w, c).numpy()), "with gradients your function stopped with RuntimeError"),
+        (lambda x, w, c: tensor(solution(x, w, c).numpy()), "With gradients your function stopped with RuntimeError"),
+        (lambda x, w, c: solution(x, w, c).exp_().log_(), "With gradients your function stopped with RuntimeError"),
         (lambda x, w, c: torch.normal(solution(x, w, c), 0.0 * x[:, :1]), "no gradient passes to `x`"),
         (lambda x, w, c: torch.sigmoid(x) @ w.detach() + 0 * w.sum() + c, "no gradient passes to `w`"),
         (lambda x, w, c: (solution(x, w, c) + solution(x, w, c).detach()) / 2, "not the gradient with respect to `x`"),
@@ -421,6 +422,15 @@ def test_a_loop_that_swallows_every_exception_is_left_behind():
 
     assert "restart the kernel" in exercise(seconds=0.1)(neuron.__wrapped__)(stubborn).message
     over.append(True)
+
+
+def test_what_a_function_prints_is_heard_once(capsys):
+    def talker(x, w, beta):
+        print("x is", x)
+        return beta
+
+    assert not neuron(talker)
+    assert capsys.readouterr().out == "x is tensor([1., 2.])\n"
 
 
 def test_an_interrupt_passes_through_and_shows_no_line_of_the_check():

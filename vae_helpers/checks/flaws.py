@@ -4,7 +4,8 @@ import contextlib
 import inspect
 import itertools
 import math
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -24,6 +25,13 @@ class Complaint(Exception):
 
 class Stop(SystemExit):
     """Raised inside a check that runs too long. (Threads end silently on a SystemExit.)"""
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[None]:
+    """What is printed goes nowhere: the student's function is called many times, and heard once."""
+    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+        yield
 
 
 # --- Reading what the student gives ------------------------------------------------------------------------------
@@ -228,10 +236,12 @@ class Flaws:
         self.cases, self.given, self.expected = [], [], []  # of the calls that returned something
         self.changed, self.stopped = "", None
         self._is_a_function(cases[0])
-        for case in cases:
-            self._collect(case)
-        if any(map(_is_real, cases[0])):
-            self._collect(_copy(cases[0], torch.float64), double=True)
+        self._collect(cases[0])
+        with silence():
+            for case in cases[1:]:
+                self._collect(case)
+            if any(map(_is_real, cases[0])):
+                self._collect(_copy(cases[0], torch.float64), double=True)
         self.right = [self.same(g, e) for g, e in zip(self.given, self.expected, strict=True)]
 
     def same(self, given: Tensor, expected: Tensor) -> bool:
@@ -321,23 +331,18 @@ class Flaws:
 
     def _side_effects(self) -> None:
         if self.changed:
-            raise Complaint(
-                f"{self.name} changes its argument `{self.changed}` in place, so the caller's tensor is spoilt: make a "
-                "new tensor (no +=, no names that end in _, no x[…] = …)."
-            )
+            raise Complaint(f"{self.name} changes its argument `{self.changed}` in place, so the caller's tensor is "
+                            "spoilt: make a new one (no +=, no x[…] = …, no name that ends in _).")  # fmt: skip
         if not self.same(numbers(call(self.answer, *_copy(self.cases[0]))), self.given[0]):
-            raise Complaint(
-                f"Two calls of {self.name} with the same arguments give different results: is it random, or does it "
-                "remember something from the call before?"
-            )
+            raise Complaint(f"Two calls of {self.name} with the same arguments give different results: is it random, "
+                            "or does it remember something?")  # fmt: skip
 
     def _not_finite(self) -> None:
         for case, given, expected in zip(self.cases, self.given, self.expected, strict=True):
             if given.shape == expected.shape and not given.isfinite().all() and expected.isfinite().all():
-                raise Complaint(
-                    f"{self.name} returns {given[~given.isfinite()][0].item()} for {self.told(case)}: is there a "
-                    "division by 0, a logarithm or root of something not above 0, or the exponential of a large number?"
-                )
+                bad = given[~given.isfinite()][0].item()
+                raise Complaint(f"{self.name} returns {bad} for {self.told(case)}: is there a division by 0, a root "
+                                "below 0, a logarithm of 0, or the exponential of a large number?")  # fmt: skip
 
     def _wrong_shape(self) -> None:
         trials = zip(self.cases, self.given, self.expected, strict=True)
@@ -447,10 +452,11 @@ class Flaws:
     def _harmless_argument(self) -> str:
         """An argument with which the answer would be right, if it were 0 (or 1) everywhere."""
         for value, place in itertools.product((0, 1), range(len(self.names))):
-            neutral = {int: value, float: float(value)}
-            trials = self.elsewhere(
-                place, [lambda x, v=value, n=neutral: torch.full_like(x, v) if _is_real(x) else n[type(x)]]
-            )
+
+            def neutral(x, value=value):
+                return torch.full_like(x, value) if _is_real(x) else {int: value, float: float(value)}[type(x)]
+
+            trials = self.elsewhere(place, [neutral])
             varied = any(right.numel() > 1 and right.isfinite().all() and right.std() > 1e-6 for _, right, *_ in trials)
             if varied and len(trials) == len(self.cases) and all(self.same(mine, right) for mine, right, *_ in trials):
                 return f"It would be right if `{self.names[place]}` were {value}: look at how that enters."
@@ -458,13 +464,12 @@ class Flaws:
 
     def _wrong_gradient(self) -> None:
         """Compare the gradients: a detached part, or a gradient of exactly 0, does not show in the numbers."""
-
         places = [p for p, x in enumerate(self.cases[0]) if _is_real(x)]
 
         def gradients(function: Callable) -> tuple:
             case = _copy(self.cases[0])
             leaves = [case[p].requires_grad_() for p in places]
-            value = call(function, *case)
+            value = function(*case)
             if not (isinstance(value, Tensor) and value.requires_grad):
                 return (None,) * len(leaves)
             value = value.cpu() * torch.linspace(1, 2, value.numel()).reshape(value.shape)
@@ -472,15 +477,15 @@ class Flaws:
 
         try:
             slopes = gradients(self.answer)
-        except Complaint as complaint:
-            raise Complaint(f"The numbers are right, but with gradients {complaint}") from None
+        except Exception as error:
+            raise Complaint(f"With gradients {self.name} stopped with {described(error, self.answer)}") from None
         for place, slope, right in zip(places, slopes, gradients(self.solution), strict=True):
+            words = f"The numbers are right, but {{}} `{self.names[place]}`: {{}}."
             if right is None or not right.any():
                 continue
-            to = f"The numbers are right, but {{}} `{self.names[place]}`"
             if slope is None or not slope.any():
-                to = to.format("no gradient passes to")
-                raise Complaint(f"{to}: use torch alone, without .item(), .detach(), numpy or no_grad.")
+                advice = "use torch alone, without .item(), .detach(), numpy or no_grad"
+                raise Complaint(words.format("no gradient passes to", advice))
             if not self.same(slope.double(), right.double()):
-                to = to.format("not the gradient with respect to")
-                raise Complaint(f"{to}: is a part of the formula detached, rounded or clamped?")
+                advice = "is a part of the formula detached, rounded or clamped?"
+                raise Complaint(words.format("not the gradient with respect to", advice)[:-1])

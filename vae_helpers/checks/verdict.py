@@ -46,6 +46,7 @@ import ctypes
 import functools
 import math
 import random
+import sys
 import threading
 import time
 import warnings
@@ -57,7 +58,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vae_helpers.checks.flaws import Complaint, Flaws, Stop, call, described, name_of, numbers, show
+from vae_helpers.checks.flaws import Complaint, Flaws, Stop, call, described, name_of, numbers, show, silence
 from vae_helpers.checks.flaws import result as result
 
 
@@ -143,6 +144,7 @@ def _everything_kept() -> Iterator[None]:
         (torch.get_rng_state, torch.set_rng_state),
         (torch.get_default_dtype, torch.set_default_dtype),
         (torch.get_num_threads, torch.set_num_threads),
+        (lambda: sys.stdout, lambda stream: setattr(sys, "stdout", stream)),
     ]
     if torch.cuda.is_initialized():
         pairs.append((torch.cuda.get_rng_state_all, torch.cuda.set_rng_state_all))
@@ -190,7 +192,9 @@ def compare(
     """
     otherwise(solution)
     try:
-        Flaws(answer, solution, cases, tolerance, forbidden or {}, up_to).complain(hints or {}, gradient)
+        found = Flaws(answer, solution, cases, tolerance, forbidden or {}, up_to)
+        with silence():
+            found.complain(hints or {}, gradient)
     except Complaint as complaint:
         return Verdict(False, complaint.sentence, solution)
     return Verdict(True, praise, answer)
