@@ -11,8 +11,8 @@ export VAE_DATA_ROOT := $(if $(GIVEN),$(if $(filter /% ~%,$(firstword $(GIVEN)))
 
 .PHONY: lab test fuzz test-versions play lessons notebooks bench bench-long clean
 
-lab: $(READY)  ## open the first lesson in JupyterLab
-	$(BIN)/jupyter lab --allow-root notebooks/01_from_a_neuron_to_an_autoencoder.ipynb
+lab: $(READY)  ## open the first lesson in JupyterLab, as a copy in notebooks/mine
+	$(BIN)/python notebooks/source/lab/start.py
 
 # Two processes of one thread each are faster than one of two.
 test: $(READY)  ## run all tests: package, lessons, and (where Chromium is installed) the browser

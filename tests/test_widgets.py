@@ -142,6 +142,21 @@ def test_the_axes_of_a_live_picture_stay_where_they_lay_first():
     assert np.argmax(look(picture.value)[:, 40, 0] < 0.5) == top > 45, "three lines fit above"
 
 
+def test_a_function_may_draw_into_the_same_figure_each_time():
+    figure = sheet(1.0)
+
+    def draw(grey):
+        figure.axes[0].set_facecolor(str(grey))
+        return figure
+
+    explorer = widgets.explore(draw, grey=(0.0, 1.0, 1.0))
+    [grey], [picture] = parts(explorer, FloatSlider), parts(explorer, Image)
+    for value in (0.5, 0.0):
+        grey.value = value
+        assert np.allclose(look(picture.value)[100, 100], value, atol=0.01)
+    plt.close(figure)
+
+
 def test_an_error_while_drawing_appears_in_words_and_leaves_the_picture():
     def draw(x):
         figure = sheet()

@@ -25,7 +25,8 @@ def explore(draw: Callable[..., Figure], **ranges: tuple[float, float, float] | 
 
     Args:
         draw: takes the sliders' values by name and returns a figure. The first figure decides where its axes lie; they
-            stay there, so that nothing jumps while a slider moves.
+            stay there, so that nothing jumps while a slider moves. The fastest way to draw is to change a curve in one
+            figure, and to return this figure each time.
         ranges: name → (lowest, highest, first value). Three whole numbers give a slider that stops at whole numbers;
             ``Log(0.1, 20, 1)`` gives one that multiplies where others add.
     """
