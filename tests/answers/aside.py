@@ -120,8 +120,6 @@ RIGHT = [
         lambda z, e, m, c, v, s2: torch.einsum("nk,k,kd->nd", z, torch.sqrt(v - s2), c) + m + math.sqrt(s2) * e,
     ),
     (checks.dense_parameters, layers_of),
-    (checks.squared_error, lambda r, x: torch.einsum("nchw,nchw->n", r - x, r - x)),
-    (checks.squared_error, lambda r, x: (r - x).flatten(start_dim=1).norm(dim=1).pow(2)),
     (checks.correlated_codes, lambda m, c, e: (torch.linalg.cholesky(c) @ e.T + m[:, None]).T),
     (checks.convolution_size, lambda n, k, s, p: math.floor((n + 2 * p - k) / s) + 1),
     (checks.convolution_size, lambda n, k, s, p: len(range(0, n + 2 * p - k + 1, s))),
@@ -231,14 +229,6 @@ WRONG = [
     (checks.ppca_draw, lambda z, e, m, c, v, s2: m + (z + (v - s2).sqrt()) @ c + s2**0.5 * e, r"`z`|scale|variances"),
     (checks.dense_parameters, lambda w: layers_of(w) - w[-1], r"bias|widths"),
     (checks.dense_parameters, lambda w: 2 * (w[0] * w[1]) + w[0] + w[1], r"Right for"),
-    (checks.squared_error, lambda r, x: (r - x).square().sum((1, 2, 3)).mean(), r"mean over|one number per image"),
-    (checks.squared_error, lambda r, x: (r - x).square().detach().sum((1, 2, 3)), "gradient"),
-    (checks.squared_error, lambda r, x: F.mse_loss(r, x, reduction="none").mean((2, 3)).sum(1), r"mean|factor"),
-    (
-        checks.squared_error,
-        lambda r, x: F.binary_cross_entropy(r, x, reduction="none").sum((1, 2, 3)),
-        r"returned|square",
-    ),
     (
         checks.correlated_codes,
         lambda m, c, e: m + e @ torch.linalg.inv(torch.linalg.cholesky(c)).T,

@@ -5,9 +5,10 @@ import itertools
 import torch
 from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Verdict, compare, draw, exercise
+from vae_helpers.checks.verdict import Complaint, Verdict, compare, draw, exercise, measured, numbers, outputs
+from vae_helpers.data import load_digits
 
-__all__ = ["correlated_codes", "dense_parameters", "squared_error"]
+__all__ = ["correlated_codes", "dense_parameters"]
 
 
 @exercise
@@ -30,28 +31,6 @@ def dense_parameters(answer) -> Verdict:
             "You gave each layer one bias; each *neuron* has its own.": lambda w: 2 * (count(w, bias=0) + len(w) - 1),
         },
         praise="Right: a weight for each connection and a bias for each neuron, there and back.",
-    )
-
-
-@exercise
-def squared_error(answer) -> Verdict:
-    """Check ``answer(reconstruction, images)``: squared error of each image, summed over its pixels, (N,)."""
-    return compare(
-        answer,
-        lambda reconstruction, images: (reconstruction - images).square().flatten(1).sum(1),
-        cases=[
-            tuple(x.sigmoid() for x in draw((4, 2, 5, 6), (4, 2, 5, 6))),
-            tuple(x.sigmoid() for x in draw((3, 1, 4, 4), (3, 1, 4, 4))),
-            (tensor([[[[0.0, 0.5]]]]), tensor([[[[1.0, 0.2]]]])),
-        ],
-        hints={
-            "That is the mean of everything. Keep one number per image.": lambda r, x: (r - x).square().mean(),
-            "Without the square, too bright cancels too dark.": lambda r, x: (r - x).flatten(1).sum(1),
-            "You took absolute differences; take squares.": lambda r, x: (r - x).abs().flatten(1).sum(1),
-            "Square each pixel's difference, then sum.": lambda r, x: (r - x).flatten(1).sum(1).square(),
-        },
-        gradient=True,
-        praise="Right: square each difference, and sum over all pixels of an image.",
     )
 
 
@@ -90,4 +69,26 @@ def correlated_codes(answer) -> Verdict:
             ),
         },
         praise="Right: stretch and mix with L, then shift by the mean.",
+    )
+
+
+@exercise(seconds=60)
+def workshop(model) -> Verdict:
+    """Check an autoencoder with eight numbers: its error on test digits must be below 57% of what PCA leaves."""
+    from sklearn.decomposition import PCA
+
+    train, test = (
+        load_digits(split).subset(slice(0, count)).floats for split, count in (("train", 3500), ("test", 1000))
+    )
+    if numbers(outputs(model.encode, test[:2]), "The code of two digits").shape != (2, 8):
+        raise Complaint("The code of one digit must be eight numbers.")
+    flat = PCA(8, random_state=0).fit(train.flatten(1))
+    straight = torch.tensor(flat.inverse_transform(flat.transform(test.flatten(1)))).reshape(test.shape)
+    error, of_pca = ((x - test).square().flatten(1).sum(1).mean().item() for x in (outputs(model, test), straight))
+    return measured(
+        error / of_pca,
+        what=f"The error on test digits is {error:.1f} per image, and its share of PCA's {of_pca:.1f}",
+        at_most=0.57,
+        praise="Eight good numbers.",
+        hint="Compare the errors on training and on test digits: which of the two is too high?",
     )
