@@ -4,6 +4,7 @@ import ast
 import copy
 import dataclasses
 import functools
+import itertools
 
 import pytest
 import torch
@@ -17,9 +18,10 @@ def written_in_lesson(number, name):
     """The class that a lesson writes out in its own cells."""
     [source] = [path for path in build.SOURCES if path.name.startswith(number)]
     definitions = ast.parse(source.read_text(encoding="utf-8")).body
-    [definition] = [part for part in definitions if isinstance(part, ast.ClassDef) and part.name == name]
-    names = {"torch": torch, "nn": nn, "models": models}
-    exec(compile(ast.Module([definition], []), source, "exec"), names)
+    classes = [part for part in definitions if isinstance(part, ast.ClassDef) and part.name == name]
+    helpers = [part for part in definitions if isinstance(part, ast.FunctionDef) and not part.name.startswith("my_")]
+    names = {"torch": torch, "nn": nn, "models": models, "itertools": itertools}
+    exec(compile(ast.Module([*helpers, *classes[:1]], []), source, "exec"), names)
     return names[name]
 
 

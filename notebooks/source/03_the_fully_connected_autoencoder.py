@@ -17,6 +17,8 @@
 # [lesson 02](02_dimensionality_reduction.ipynb) (PCA, `nn.Module`, `fit`).
 
 # %%
+import itertools
+
 import matplotlib.pyplot as plt
 import torch
 from sklearn.decomposition import PCA
@@ -58,29 +60,21 @@ plots.show(
 
 
 # %%
+def dense(*widths):
+    """Linear layers from each width to the next, with a ReLU between them."""
+    layers = []
+    for inputs, neurons in itertools.pairwise(widths):  # (784, 256), then (256, 128), …
+        layers += [nn.Linear(inputs, neurons), nn.ReLU()]
+    return nn.Sequential(*layers[:-1])
+
+
 class DenseAutoencoder(nn.Module):
     """A fully connected autoencoder for images of 28 × 28 pixels."""
 
     def __init__(self, latent_dim=2):
         super().__init__()
-        self.encoder = nn.Sequential(
-            *(
-                nn.Linear(784, 256),
-                nn.ReLU(),
-                nn.Linear(256, 128),
-                nn.ReLU(),
-                nn.Linear(128, latent_dim),
-            )
-        )
-        self.decoder = nn.Sequential(
-            *(
-                nn.Linear(latent_dim, 128),
-                nn.ReLU(),
-                nn.Linear(128, 256),
-                nn.ReLU(),
-                nn.Linear(256, 784),
-            )
-        )
+        self.encoder = dense(784, 256, 128, latent_dim)
+        self.decoder = dense(latent_dim, 128, 256, 784)
 
     def encode(self, images):
         """Images (N, 1, 28, 28) → codes (N, latent_dim)."""
@@ -113,10 +107,8 @@ verdict = checks.dense_parameters(my_count)
 count_parameters = verdict.working
 verdict
 
+
 # %% tags=["solution"]
-import itertools
-
-
 def my_count(widths):
     count = 0
     for chain in (widths, widths[::-1]):  # the encoder, then the decoder
@@ -714,25 +706,8 @@ assert sure[32] + 0.01 < sure_together < sure_rebuilt[32] - 0.02, "the judge sho
 class MyAutoencoder(DenseAutoencoder):
     def __init__(self, latent_dim=8):
         super().__init__(latent_dim)
-        width, act = 256, nn.ReLU
-        self.encoder = nn.Sequential(
-            *(
-                nn.Linear(784, width),
-                act(),
-                nn.Linear(width, width // 2),
-                act(),
-                nn.Linear(width // 2, latent_dim),
-            )
-        )
-        self.decoder = nn.Sequential(
-            *(
-                nn.Linear(latent_dim, width // 2),
-                act(),
-                nn.Linear(width // 2, width),
-                act(),
-                nn.Linear(width, 784),
-            )
-        )
+        self.encoder = dense(784, 256, 128, latent_dim)
+        self.decoder = dense(latent_dim, 128, 256, 784)
 
 
 mine = start_like_he(MyAutoencoder())
