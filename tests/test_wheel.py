@@ -3,9 +3,11 @@
 import os
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from email.parser import BytesParser
 
+import nbformat
 import pytest
 
 from conftest import ROOT
@@ -66,3 +68,33 @@ assert len(data.load_digits("train", source="embedded")) == 3500
 """
     environment = {**os.environ, "PYTHONPATH": str(wheel)}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=True)
+
+
+def test_the_first_cells_of_the_opening_run_in_an_environment_that_has_the_wheel_alone(wheel, tmp_path):
+    """A new environment, into which pip installs the wheel; torch and the rest are lent by a link, not copied."""
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    [packages] = environment.glob("lib/python*/site-packages")
+    [file] = (wheel.parent / wheel.name.replace("unpacked", "built")).iterdir()
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target", packages, file]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    (packages / "lent.pth").write_text(sysconfig.get_paths()["purelib"])
+    notebook = nbformat.read(ROOT / "notebooks" / "00_ten_minutes.ipynb", as_version=4)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"][:3]
+    assert "pip install" in cells[0] and "face_editor" in cells[2]
+    code = f"""
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+for cell in {cells!r}:
+    shell.run_cell(cell).raise_error()
+import vae_helpers
+print(vae_helpers.__file__)
+"""
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "VAE_DATA_ROOT")}
+    run = [environment / "bin" / "python", "-c", code]
+    found = subprocess.run(run, cwd=empty, env=kept, capture_output=True, text=True, check=False)
+    assert not found.returncode, found.stderr
+    assert str(packages) in found.stdout.splitlines()[-1], "the course must come from the wheel"
+    assert list(empty.iterdir()) == []
