@@ -27,13 +27,12 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from bs4 import BeautifulSoup
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
-from nbconvert import HTMLExporter
 from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 
 from vae_helpers.checkpoints import pretrained_folder
+from web_pages import write_site
 
 NOTEBOOKS = Path(__file__).resolve().parents[1]
 ROOT = NOTEBOOKS.parent
@@ -386,17 +385,6 @@ def write_readme_times() -> None:
     readme.write_text(text, encoding="utf-8")
 
 
-def to_html(notebook: nbformat.NotebookNode) -> str:
-    """Return an executed lesson as a web page, in which every figure has its description."""
-    page, _ = HTMLExporter().from_notebook_node(notebook)
-    soup = BeautifulSoup(page, "html.parser")
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    figures = [output for output in outputs if "image/png" in output.get("data", {})]
-    for image, figure in zip(soup.select(".jp-RenderedImage img"), figures, strict=True):
-        image["alt"] = figure.metadata["image/png"]["alt"]  # nbconvert leaves it out
-    return str(soup)
-
-
 def main() -> None:
     """Build what the command line asks for; a lesson that fails does not keep the others from being built."""
     parser = argparse.ArgumentParser(
@@ -417,13 +405,11 @@ def main() -> None:
         for s in (*SOURCES, *PAGES)
         if not options.names or s.stem.startswith(tuple(options.names))
     ]
-    if options.html:
-        options.html.mkdir(parents=True, exist_ok=True)
-    else:
+    if not options.html:
         # Committed outputs show the embedded data, on every machine.
         os.environ.update(VAE_OFFLINE="1", VAE_DATA_ROOT=str(NOTEBOOKS / "no-data"))
         sources = [s for s in sources if not is_current(s)]
-    failures = []
+    failures, pages = [], {}
     for source in sources:
         print(f"{source.stem} …", flush=True)
         try:
@@ -431,14 +417,17 @@ def main() -> None:
         except LessonError as error:
             failures.append(str(error))
             continue
+        path = path_of(source)
         if options.html:
-            (options.html / f"{source.stem}.html").write_text(
-                to_html(notebook), encoding="utf-8"
-            )
+            pages[path.relative_to(NOTEBOOKS).with_suffix("").as_posix()] = notebook
         else:
-            path_of(source).parent.mkdir(exist_ok=True)
-            nbformat.write(notebook, path_of(source))
-    if not options.html:
+            path.parent.mkdir(exist_ok=True)
+            nbformat.write(notebook, path)
+    if options.html:
+        write_site(
+            options.html, pages, f"{project('Repository')}/blob/v{project('version')}/"
+        )
+    else:
         write_readme_times()
     if failures:
         sys.exit("\n\n".join(failures))
