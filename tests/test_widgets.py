@@ -254,5 +254,5 @@ def test_functions_of_a_package_and_methods_are_not_copied():
 
 
 def test_without_python_a_widget_says_what_to_do():
-    shown = widgets.explore(lambda x: sheet(x), x=(0, 1, 0))._repr_mimebundle_()
-    assert shown["text/plain"] == "Run this cell, and controls to drag will appear here."
+    explorer = widgets.explore(lambda x: sheet(x), x=(0, 1, 0))
+    assert repr(explorer) == "Run this cell, and controls to drag will appear here."

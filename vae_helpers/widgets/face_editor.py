@@ -52,7 +52,7 @@ def face_editor(
         control.style.description_width = "7em"  # else long names are cut off
     another, reset = (ipywidgets.Button(description=text) for text in ("random face", "reset"))
     upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="your photo")
-    advice = ipywidgets.Label("Up to 10 MB; where `make lab` started Jupyter, up to 100 MB.")
+    advice = ipywidgets.Label("up to 10 MB; after `make lab` up to 100 MB")
     # What is being edited: a code, and the photo that it is from, if it is from one.
     face: dict = {"code": None, "photo": None, "opened": None}
 
@@ -80,7 +80,8 @@ def face_editor(
             return
         name, content = _uploaded(upload.value)
         # Emptied, so that the same photo can be chosen again, and none is saved with the notebook.
-        upload.set_trait("value", type(upload.value)())
+        for trait in {"value", "data", "metadata"} & set(upload.trait_names()):  # ipywidgets 7 has all three
+            upload.set_trait(trait, type(getattr(upload, trait))())
         try:
             opened = open_photo(content)
         except ValueError as error:
@@ -107,7 +108,7 @@ def face_editor(
     random_face()
     buttons = ipywidgets.HBox([another, reset, upload, advice], layout={"flex_flow": "row wrap"})
     # Side by side, so that the picture is seen while a slider is dragged; below each other where that is too narrow.
-    controls = ipywidgets.VBox([*sliders, placing], layout={"width": "25em", "max_width": "100%"})
+    controls = ipywidgets.VBox([*sliders, placing], layout={"width": "27em", "max_width": "100%"})
     result = ipywidgets.VBox([caption, panel.problem, panel.picture], layout={"flex": "1 1 20em", "min_width": "0"})
     panel.children = (buttons, ipywidgets.HBox([controls, result], layout={"flex_flow": "row wrap"}))
     return panel
