@@ -52,7 +52,7 @@ plots.show(
     alt="Five portraits made up by a network, with serious faces in the upper row and the same people smiling below.",
 )
 print(
-    f"an independent judge sees a smile in {(smiles[:5] > 0.5).sum()} of 5 before, and in {(smiles[5:] > 0.5).sum()} of 5 after"
+    f"a second network, trained only to recognise smiles, sees one in {(smiles[:5] > 0.5).sum()} of 5 before, and in {(smiles[5:] > 0.5).sum()} of 5 after"
 )
 
 # %% tags=["claim"]
@@ -63,29 +63,31 @@ assert (smiles[:5] < 0.5).all() and (smiles[5:] > 0.5).sum() >= 4, (
 # %% [markdown]
 # ## 2 · How can this be?
 #
-# The network is an **autoencoder**. Its first half, the **encoder**, squeezes a picture $x$ into a short list of numbers,
-# the code. Its second half, the **decoder**, makes a picture $\hat x$ from the code. It learns by trying to give back
-# what it was given, so nobody has to tell it what the pictures show. In the **variational autoencoder** (VAE), which
-# made these faces, the encoder does not name one code $z$ but a small cloud of codes with a centre $\mu$ and a width
-# $\sigma$. This keeps the whole space of codes filled, so that you can walk through it and always meet a face.
+# The network is an **autoencoder**. Its first half, the **encoder**, squeezes a picture into a short list of numbers, the
+# **code**. Its second half, the **decoder**, makes a picture from the code. It learns by trying to give back the picture
+# that it was given.
 
 # %% tags=["figure"]
-# The scheme of a variational autoencoder: x → encoder → (μ, σ) → z → decoder → x̂
+# An autoencoder: a picture goes in, becomes a short code, and comes out again
 plots.show(
-    plots.schematics.vae(),
-    alt="A drawing of a variational autoencoder. An image x enters the encoder, which gives mu and log sigma squared; "
-    "noise epsilon is scaled by sigma and added to mu, which gives the code z; the decoder makes the image x-hat. The loss "
-    "adds a KL divergence, attached to mu and sigma, and a reconstruction loss, attached to x-hat.",
+    plots.schematics.hourglass((784, 128, 32)),
+    alt="A network in the shape of an hourglass. An image of a 3 enters at the left, the layers get narrower up to the code "
+    "in the middle, then wider again, and a blurred 3 comes out. The left half is the encoder, the right the decoder.",
 )
 
 # %% [markdown]
-# You need not understand the drawing today. Lesson 07 comes back to it, arrow by arrow. A smile is one direction in the
-# space of codes: the mean code of smiling faces minus the mean code of serious ones. The slider walks along it.
+# The faces come from a **variational autoencoder** (VAE). Its encoder does not give one exact code but a small cloud of
+# codes, and the clouds of many pictures together fill the space, so that almost everywhere in it you find a face. Its
+# scheme is written $x \to$ encoder $\to (\mu, \sigma) \to z \to$ decoder $\to \hat x$, and lesson 07 explains every letter.
+#
+# A smile is a direction in the space of codes: the mean code of smiling faces minus the mean code of serious ones. The
+# slider walks along it. Only for this subtraction did people have to say who smiles; the network itself learnt without
+# such labels.
 #
 # ## 3 · What autoencoders are used for
 #
 # The same idea is used for many things. Here are three of them on handwritten digits, done by another network that
-# comes with the course and that describes a digit with 32 numbers.
+# comes with the course and that describes a digit (28 × 28 = 784 pixels) with 32 numbers. Not every invention is a digit, as you will see.
 
 # %% tags=["figure"]
 # Three things that an autoencoder of handwritten digits can do
@@ -103,7 +105,7 @@ with torch.no_grad():
     )
 rows = {
     "10 digits": ours,
-    "compress: 784 numbers\n→ 32 numbers → 784": back,
+    "compress: 28 × 28\npixels → 32 numbers": back,
     "invent: digits that\nnobody wrote": invented,
     "morph: from a 4\nto a 9": between,
 }
@@ -115,7 +117,7 @@ plots.show(
 error = (back - ours).square().flatten(1).sum(1).mean().item()
 blank = ours.square().flatten(1).sum(1).mean().item()
 print(
-    f"squared error per image after compression: {error:.1f}; of an empty picture: {blank:.1f}"
+    f"squared differences of all pixels, added up: after compression {error:.1f}; of an all-black picture {blank:.1f}"
 )
 
 # %% tags=["claim"]
@@ -153,25 +155,35 @@ def misfit(images):
         )
 
 
-figure, ax = plt.subplots(figsize=(8, 2.6))
-ax.hist(misfit(digits.floats[::4]).tolist(), bins=30, color=plots.COLORS[1], label="digits")
-for number, error in enumerate(misfit(letters).tolist()):
+with torch.no_grad():
+    rebuilt = digit_model.decode(digit_model.encode(letters)[0])
+figure = plt.figure(figsize=(9, 3))
+grid = figure.add_gridspec(2, 5, width_ratios=(1, 1, 1, 1, 8))
+for column in range(4):
+    for row, (name, images) in enumerate((("letter", letters), ("rebuilt", rebuilt))):
+        ax = figure.add_subplot(grid[row, column])
+        plots.draw_image(ax, images[column])
+        if column == 0:
+            ax.set_ylabel(name)
+ax = figure.add_subplot(grid[:, 4])
+ax.hist(misfit(digits.floats[::4]).tolist(), bins=20, color=plots.COLORS[1], label="digits")
+for number, one_error in enumerate(misfit(letters).tolist()):
     ax.axvline(
-        error,
+        one_error,
         color=plots.COLORS[4],
         linestyle="--",
-        label="letters" if number == 0 else None,
+        label="one letter each" if number == 0 else None,
     )
 ax.set(
     title="What the network cannot describe stands out",
     xlabel="squared error per image",
     ylabel="number of digits",
 )
-ax.legend()
+ax.legend(loc="upper center")
 plots.show(
     figure,
-    alt="A histogram of the squared error of 250 digits, low on the left. Dashed lines mark ten letters, which the "
-    "network has never seen; they lie far to the right of most digits.",
+    alt="Left: four letters and what the network makes of them, which is not the same letter. Right: a histogram of the "
+    "squared error of 250 digits, low on the left, and ten dashed lines for letters, far to the right of most digits.",
 )
 
 # %% tags=["claim"]
@@ -180,10 +192,9 @@ assert misfit(letters).median() > misfit(digits.floats[::4]).quantile(0.95), (
 )
 
 # %% [markdown]
-# The network knows digits only, so it cannot rebuild a letter, and its error gives the stranger away. Factories look for
+# The network knows digits only, so it cannot rebuild most letters, and its error gives the strangers away: each dashed line is the error of one letter, and each bar counts digits. Factories look for
 # scratches in the same way. In this course you will also clean speech and X-rays, and measure what a network invents while
-# it cleans ([lesson 05](05_denoising_autoencoders.ipynb)); hide one property of a face from a computer; and make small
-# works of art.
+# it cleans ([lesson 05](05_denoising_autoencoders.ipynb)); hide from a computer whether a face is a man's or a woman's, while it still recognises the person; and make small works of art.
 #
 # ## 4 · Three words
 #
@@ -194,8 +205,8 @@ assert misfit(letters).median() > misfit(digits.floats[::4]).quantile(0.95), (
 # ## 5 · Three routes through the course
 #
 # - **Without the mathematics** (about four hours): run the lessons, play with every slider, answer the *Predict* questions,
-#   and skip what stands between formulas. Take 01, 03, 05, 08 and 10.
-# - **In full** (a lesson is one class hour of at most 90 minutes): all lessons in order, with the *Your turn* exercises,
+#   and skip the formulas and the explanations around them. Take 01, 03, 05, 08 and 10.
+# - **In full** (a lesson is one class of at most 90 minutes): all lessons in order, with the *Your turn* exercises,
 #   whose results the lessons use, and one workshop each. The pages under `deeper/` answer single questions.
 # - **As a teacher**: every claim is measured by the cell beside it, and every exercise has a check that says in words
 #   what is wrong. Lessons are written as text in `notebooks/source/`; the [README](../README.md) says how to build and

@@ -53,7 +53,7 @@ plots.show(
 # %% [markdown]
 # A function in this place is called the neuron's **activation function**. Ours is the **logistic function**, whose
 # output always lies between 0 (silent) and 1 (firing). The number $\beta$ ("beta") sets how steep the step from
-# silent to firing is. As code, the neuron takes two lines, where `.sum(-1)` adds along the last axis of a tensor:
+# silent to firing is. As code (`.sum(-1)` adds along the last axis):
 
 
 # %%
@@ -106,12 +106,11 @@ widgets.explore(draw_neuron, beta=(0.1, 20.0, 1.0), bias=(-5.0, 5.0, 0.0))
 # With a small $\beta$ the neuron answers gently, almost like a straight line, and with a large one it becomes a
 # switch. The bias moves the place where it switches: $\varphi$ is one half where $wx + b = 0$, which is at
 # $x = -b/w$. Doubling $\beta$ does the same as doubling all weights and the bias, so a neuron that may choose its
-# weights can make itself steep. From here on $\beta = 1$, as in most of the literature.
+# weights can make itself steep. From here on $\beta = 1$.
 #
 # ## 2 · Many neurons: a layer
 #
-# Real networks put many neurons side by side and show all of them the same inputs. Such a row of neurons is a
-# **layer**. Neuron number $j$ has weights of its own, so a weight now needs two indices: $w_{ij}$ leads from input
+# Real networks put many neurons side by side, all with the same inputs: a **layer**. Neuron number $j$ has weights of its own, so a weight now needs two indices: $w_{ij}$ leads from input
 # $i$ to neuron $j$, and $o_j = \varphi(\sum_i x_i w_{ij} + b_j)$.
 
 # %% tags=["figure"]
@@ -124,7 +123,7 @@ plots.show(
 
 # %% [markdown]
 # All weights together form a matrix $W$ with a
-# row for each input and a column for each neuron, and the whole layer is one matrix product, written `@` in Python.
+# row for each input and a column for each neuron, and all weighted sums of the layer are one matrix product, written `@` in Python.
 #
 # ### Your turn 1 · A layer (7 min)
 #
@@ -155,8 +154,8 @@ def my_layer(x, W, b):
 #
 # Who chooses the weights? Nobody could do it by hand for a million of them, so a network finds them itself, from
 # examples. Here is a small real task: tell a handwritten **7** from a handwritten
-# **2** by one number only, the amount of ink. The digits come from **MNIST**, a famous collection in which every picture has a **label** that says which digit it shows. Some of the digits are
-# **held out**: no network learns from them, so that they can be used to examine it afterwards.
+# **2** by one number only, the amount of ink. The digits come from **MNIST**, a famous collection in which every picture has a **label** that says which digit it shows. Some digits are **held out**: no network learns from them. The *validation* set is watched during a training, the *test*
+# set is opened at the end.
 
 # %%
 train_set, valid_set, test_set = (
@@ -211,8 +210,7 @@ print(
 #
 # ### Your turn 2 · The slopes (10 min)
 #
-# Write the two slopes of the loss $L$ for all pictures at once. `x` and `t` hold N numbers, `w` and `b` are single
-# numbers. What is different for the bias, which is the weight of a constant input 1? Three walkers will take your
+# Write the two slopes of the loss $L$ for all pictures at once. `x` and `t` hold N numbers, `w` and `b` are single numbers, and `torch.sigmoid(a)` is $\varphi(a)$. What is different for the bias, the weight of a constant input 1? Three walkers will take your
 # slopes down the landscape.
 
 
@@ -260,8 +258,8 @@ def loss_at(path):
     return (outputs - target).square().mean(1)
 
 
-walks = [("too small", 0.3), ("good", 10.0), ("too large", 100.0)]
-paths = [descend(rate) for _, rate in walks]
+rates = [0.3, 10.0, 100.0]
+paths = [descend(rate) for rate in rates]
 
 # %% tags=["figure"]
 # Three walks on the map of the loss, and how high each walker stands
@@ -277,8 +275,8 @@ w_axis, b_axis = torch.linspace(low_w, high_w, 100), torch.linspace(low_b, high_
 grid = torch.cartesian_prod(w_axis, b_axis)
 landscape = loss_at(grid).reshape(100, 100).T
 bottom = grid[loss_at(grid).argmin()]
-for number, ((name, rate), path, color) in enumerate(
-    zip(walks, paths, (plots.COLORS[1], plots.COLORS[0], plots.COLORS[4]))
+for number, (rate, path, color) in enumerate(
+    zip(rates, paths, (plots.COLORS[1], plots.COLORS[0], plots.COLORS[4]))
 ):
     ax = axes[number]
     filled = ax.contourf(w_axis, b_axis, landscape, levels=20, cmap="Greys_r", alpha=0.6)
@@ -296,9 +294,9 @@ for number, ((name, rate), path, color) in enumerate(
                 color=color,
                 weight="bold",
             )
-    ax.plot(*path[0], "*", color=plots.COLORS[2], markersize=17, markeredgecolor="black")
+    ax.plot(*path[0], "*", color=plots.COLORS[2], markersize=11, markeredgecolor="black")
     ax.plot(*bottom, "x", color="white", markersize=11, markeredgewidth=3)
-    ax.set(title=f"η = {rate:g} ({name}), first 10 steps", xlabel="weight w")
+    ax.set(title=f"η = {rate:g}, first 10 steps", xlabel="weight w")
     axes["loss"].plot(
         loss_at(path),
         color=color,
@@ -307,11 +305,11 @@ for number, ((name, rate), path, color) in enumerate(
         label=f"η = {rate:g}",
     )
 axes[0].set_ylabel("bias b")
-figure.colorbar(filled, ax=[axes[0], axes[1], axes[2]], label="loss")
+figure.colorbar(filled, ax=[axes[0], axes[1], axes[2]], label="loss (dark is low)")
 axes["loss"].axhline(0.25, color="0.6", linewidth=1)
 axes["loss"].annotate(
     "always one half: 0.25",
-    (0.99, 0.25),
+    (0.99, 0.1),
     xycoords=("axes fraction", "data"),
     ha="right",
     va="bottom",
@@ -328,7 +326,7 @@ plots.show(
     "point. At learning rate 0.3 the steps are tiny; at 10 the walk goes to the cross and stays; at 100 the first step "
     "leaps far over the valley. Below, their losses: one falls slowly, one falls at once, one stays high or jumps.",
 )
-for (_, rate), path in zip(walks, paths):
+for rate, path in zip(rates, paths):
     print(
         f"η = {rate:5g}: mean loss over the last 20 steps {loss_at(path)[-20:].mean():.3f}"
     )
@@ -352,10 +350,10 @@ assert abs(loss_at(torch.zeros(1, 2)).item() - 0.25) < 1e-6
 assert plain_slope < 0.1 * start_slope, "the plain should be flat"
 
 # %% [markdown]
-# The careful walker (0.3) goes the right way but hardly moves, and the middle one (10) arrives soon and stays. The
-# hasty one (100) leaps over the valley and lands far off, where the neuron is so sure of everything that $o(1 - o)$,
-# and with it the slope, is almost 0. There it creeps, however wrong its answers are. (This plain is the price of a
-# squared error behind a logistic function; another loss, cross-entropy, would not have it.) When any training goes
+# The careful walker (0.3) goes the right way but hardly moves, and the middle one (10) arrives soon and stays. The hasty one (100) jumps back and forth. Where its weights are large, the neuron is so sure that $o(1 - o)$, and
+# with it the slope, is almost 0, and there it creeps until a steep place throws it out again. It passes the bottom several
+# times and never stays. (Such plains are the price of a squared error behind a logistic function; another loss,
+# cross-entropy, would not have them.) When any training goes
 # wrong, the first suspect is a learning rate that is too small or too large.
 #
 # Is 10 a normal learning rate? No: these slopes are small, because $o(1 - o)$ is at most ¼ and the errors of sevens
@@ -488,9 +486,9 @@ with torch.no_grad():
 # %% tags=["figure"]
 # An autoencoder: an hourglass of neurons
 plots.show(
-    plots.schematics.hourglass((784, 128, 2)),
-    alt="A network in the shape of an hourglass. An image of a 3 enters 784 neurons, followed by 128 and by 2, the code "
-    "h; then 128 and 784 again, and a blurred 3 comes out. The left half is the encoder, the right half the decoder.",
+    plots.schematics.hourglass((784, 256, 128, 2)),
+    alt="A network in the shape of an hourglass. An image of a 3 enters 784 neurons, followed by 256, 128 and 2, the "
+    "code h; then the same in reverse, and a blurred 3 comes out. The left half is the encoder, the right half the decoder.",
 )
 
 # %% [markdown]
@@ -542,18 +540,18 @@ assert len({tuple(row) for row in (h > 0.5).int().tolist()}) == 8, (
 
 # %% [markdown]
 # Most people think of binary numbers, 000, 001, 010 and so on. The network was told nothing about binary numbers, and
-# yet its rounded codes are the same eight patterns, in an order of its own, because three neurons that are on or off
-# have just $2^3 = 8$ states. The bottleneck forced the network to *find a description*. This is why we care about
+# yet its rounded codes are the same eight patterns, in an order of its own, perhaps because the eight corners of a cube are easy to tell apart: three switches have just $2^3 = 8$ states. The bottleneck forced the network to *find a description*. This is why we care about
 # something that only copies.
 #
 # ## 6 · Two numbers for a digit
 #
 # Now the question from the beginning. We squeeze pictures of digits, 784 numbers each, through **two** neurons, without
-# any labels. Three things are new. Pictures are shown in small groups, **batches** of 128, with a step after each, because a slope
-# from 128 pictures is rough but cheap; one pass over all pictures is an **epoch**. The hidden layers use the
-# activation function **ReLU**, $\max(0, a)$, which is flat on one side only, so that slopes survive the way through
-# several layers. And the loss is the squared error **summed over the pixels of a picture**, then averaged over the
-# batch, as everywhere in this course. `Flatten` makes 784 numbers of 28 × 28 pixels, `Unflatten` does the opposite,
+# any labels. Some things are new. Pictures are shown in small
+# groups, **batches** of 128, with a step after each; one pass over all pictures is an **epoch**. The hidden layers use the
+# activation function **ReLU**, $\max(0, a)$: the logistic function is flat on both sides, where its slope is almost 0, but
+# ReLU is flat for negative $a$ only, so that more of the slope passes through several layers. The two neurons of the code
+# have no activation function, so a code may be any number. And the loss is the squared error **summed over the pixels of a
+# picture**, then averaged over the batch, as for all pictures from here on. `Flatten` makes 784 numbers of 28 × 28 pixels, `Unflatten` does the opposite,
 # and `.to(device)` puts the network where it will be trained.
 
 # %%
@@ -582,7 +580,7 @@ def reconstruction_error(images):
 
 
 # %% [markdown]
-# The next cell shows about 200,000 pictures to the network, which takes some seconds. Watch the error: it falls fast at first, then slowly.
+# The next cell shows about 200,000 pictures to the network, each of them many times, which takes some seconds. Watch the error fall, fast at first, then slowly.
 
 # %%
 pictures = train_set.subset(slice(0, 10_000)).to(device)
@@ -601,7 +599,7 @@ for epoch in range(epochs):
         optimizer.step()
         total += loss.item() * len(images)
     train_errors.append(total / len(pictures))
-    with torch.no_grad():
+    with torch.no_grad():  # do not record, we only look
         valid_errors.append(reconstruction_error(watched).item())
     print(
         f"epoch {epoch + 1} of {epochs}: squared error per image {train_errors[-1]:.1f}",
@@ -643,9 +641,10 @@ assert valid_errors[-1] > train_errors[-1], (
 )
 
 # %% [markdown]
-# Why two curves? With this many weights, a network can learn details of single training pictures by heart, which does
-# not help with new ones. How well it does on pictures that it has never seen is called **generalisation**, and the
-# gap between the curves measures what is lost on the way. If the upper curve rose while the lower one still fell, we would speak of **overfitting** and stop. What comes back for digits of the **test set**?
+# Why two curves? (At the very left the training curve lies higher, because it is an average over an epoch in which the
+# network was still learning.) With this many weights, a network can learn details of single training pictures by heart,
+# which does not help with new ones. How well it does on pictures that it has never seen is called **generalisation**, and the
+# gap between the curves measures what is lost on the way. If the held-out curve rose while the training curve still fell, we would speak of **overfitting** and stop.
 
 # %%
 with torch.no_grad():
@@ -676,8 +675,7 @@ print(
 assert error < 0.8 * mean_error, "two numbers should say more than the mean picture"
 
 # %% [markdown]
-# All have lost detail, and some came back as another digit. Still, the error is clearly below that of an output that
-# never changes. How much do the two numbers tell about the digit?
+# All have lost detail, and some came back as another digit. How much do the two numbers still tell?
 #
 # **Predict.** Two numbers are a point on a sheet of paper. We draw one point for each test digit, on ten copies of the
 # sheet that each highlight one digit by its label, which the network never saw. Will the highlighted points be spread
@@ -701,8 +699,7 @@ plots.show(
 )
 
 # %% [markdown]
-# There is order: each digit keeps to a part of the sheet, zeros and ones pull away to different sides, and most others
-# crowd together in the middle and overlap. How much order? For each test digit, the five training digits with the
+# There is order: each digit keeps to a part of the sheet, zeros and ones pull away to different sides, and most others share the middle and overlap. How much order? For each test digit, the five training digits with the
 # nearest codes vote with their labels (a **k-nearest-neighbours** classifier). For comparison, the nearest *pictures*
 # vote too, with all 784 numbers.
 
@@ -734,14 +731,13 @@ assert (zero - one).norm() > codes.std(0).norm(), "zeros and ones should lie far
 #
 # ## Workshop · Eight things, two trembling numbers (25 min)
 #
-# Three neurons were enough for eight things, because three switches have eight states. Two switches have only four, but
-# a neuron is more than a switch: it can also answer 0.3. The cell below trains an autoencoder with **two** numbers
+# Three switches have eight states and two have only four, but a neuron is more than a switch: it can also answer 0.3. The cell below trains an autoencoder with **two** numbers
 # between 0 and 1 in the middle, and all eight things come back. Now the real task: the wire between encoder and decoder
 # trembles. The check adds noise with a standard deviation of 0.1 to every code and counts how often the decoder still
 # finds the right one of the eight. Bring it to **97%**.
 #
 # You may change anything but the two numbers and their range: the layers, the loss, the loop, what the decoder sees while
-# it learns; you may even design a code by hand. Draw the eight codes as points first. Where do they lie, and where would
+# it learns; you may even design a code by hand. Draw the eight codes first, `plt.scatter(*encoder(eight).detach().T)`. Where do they lie, and where would
 # *you* put them?
 
 # %% tags=["workshop"]
@@ -800,7 +796,7 @@ def decoder(h):
 #   neurons at once, with one matrix.
 # - **Gradient descent** walks down the loss, with a **learning rate** that is neither too small nor too large, and
 #   **back-propagation** computes the slopes.
-# - A **hidden layer** adds up steps, and enough of them follow any continuous curve.
+# - A **hidden layer** adds up steps, and enough of them can follow any continuous curve on a finite stretch.
 # - An **autoencoder** gives back its input through a **bottleneck**, which forces it to find a short description, the
 #   **code**.
 # - Can two numbers describe a digit? In part: far better than chance, and far worse than 784 pixels.
@@ -811,8 +807,6 @@ def decoder(h):
 #   neurons, gradient descent and back-propagation move before your eyes.
 # - M. Nielsen, [Neural Networks and Deep Learning](http://neuralnetworksanddeeplearning.com), chapters 1 and 4: neurons
 #   in plain words, and a visual proof that they can fit any function.
-# - D. Rumelhart, G. Hinton, R. Williams, [Learning representations by back-propagating
-#   errors](https://doi.org/10.1038/323533a0) (1986): the four pages that made back-propagation widely known.
 # - G. Hinton, R. Salakhutdinov, [Reducing the dimensionality of data with neural
 #   networks](https://doi.org/10.1126/science.1127647) (2006): the paper that made autoencoders famous, with a digit map
 #   like ours.

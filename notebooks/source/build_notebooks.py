@@ -47,7 +47,7 @@ HEADER = """\
 **[▶ Open in Colab]({colab})** · about {minutes} minutes · the cells compute for about {seconds} s on two CPU cores"""
 
 SETUP = """\
-# @title Set-up: installs the course where it is missing, on Colab for example; the torch that is there stays
+# @title Set-up: installs the course where it is missing (on Colab, for example) and keeps your PyTorch
 import importlib.metadata
 import importlib.util
 

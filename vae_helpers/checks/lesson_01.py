@@ -89,5 +89,5 @@ def workshop(encoder, decoder) -> Verdict:
         what="The share of codes that survive the noise",
         at_least=0.97,
         praise="A code that trembles and still arrives.",
-        hint="Has the decoder ever met the noise? And can one straight line cut each code off from all the others?",
+        hint="Where do the eight codes lie, and which of them are mixed up?",
     )
