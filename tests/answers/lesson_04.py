@@ -5,25 +5,17 @@ from torch import nn
 
 from vae_helpers import checks
 
-conv2d = nn.functional.conv2d
 
-
-def loop_layer(image, weight, bias, stride):
-    """A convolutional layer without PyTorch's, and with none of the check's own code."""
-    k = weight.shape[-1]
-    rows = range(0, image.shape[1] - k + 1, stride)
-    columns = range(0, image.shape[2] - k + 1, stride)
-    return torch.stack(
-        [
-            torch.stack([(image[:, r : r + k, c : c + k] * kernels).sum() + b for r in rows for c in columns])
-            for kernels, b in zip(weight, bias, strict=True)
-        ]
-    ).reshape(len(weight), len(rows), len(columns))
+def loops(image, kernel):
+    """A convolution with none of the check's own code."""
+    k = len(kernel)
+    rows, columns = range(image.shape[0] - k + 1), range(image.shape[1] - k + 1)
+    return torch.stack([torch.stack([(image[i : i + k, j : j + k] * kernel).sum() for j in columns]) for i in rows])
 
 
 RIGHT = [
     (checks.convolution_size, lambda n, k, s, p: int((n - k + 2 * p) / s + 1)),
-    (checks.convolution_layer, loop_layer),
+    (checks.convolve, loops),
     (checks.transposed_size, lambda n, k, s, p, extra: s * (n - 1) + k + extra - 2 * p),
     (checks.convolution_parameters, lambda c, d, k, height, width: d * c * k**2 + d),
 ]
@@ -37,19 +29,14 @@ WRONG = [
     (checks.convolution_size, lambda n, k, s, p: (n + 2 * p - k) // s, "You count the steps, but not the place where"),
     (checks.convolution_size, lambda n, k, s, p: n + 2 * p - k + 1, "stride"),
     (checks.convolution_size, lambda n, k, s, p: n, "`n` comes back as it was given"),
-    (checks.convolution_layer, lambda *arguments: ..., "returns nothing yet"),
-    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w.flip(2, 3), b, s), "`weight` were turned round"),
-    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w.transpose(2, 3), b, s), "`weight` were transposed"),
-    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w, b, 1), "returns the shape"),
-    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w, 0 * b, s), "`bias` were left out"),
-    (
-        checks.convolution_layer,
-        lambda x, w, b, s: sum(loop_layer(x[i : i + 1], w[:, i : i + 1], b, s) for i in range(len(x))),
-        "once per input channel",
-    ),
-    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x / len(x), w, b, s), "averaged"),
-    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x[:1], w[:, :1], b, s), "first input channel only"),
-    (checks.convolution_layer, lambda x, w, b, s: loop_layer(x, w, b, s)[0], "shape"),
+    (checks.convolve, lambda *arguments: ..., "returns nothing yet"),
+    (checks.convolve, lambda x, w: loops(x, w.flip(0, 1)), "turned round"),
+    (checks.convolve, lambda x, w: loops(x, w.T), "transposed"),
+    (checks.convolve, lambda x, w: loops(x, w)[:-1, :-1], "one more place"),
+    (checks.convolve, lambda x, w: loops(x, w) / w.numel(), "averaged"),
+    (checks.convolve, lambda x, w: loops(x, torch.ones_like(w)), "multiply"),
+    (checks.convolve, lambda x, w: nn.functional.conv2d(x[None, None], w[None, None])[0, 0], "uses conv2d"),
+    (checks.convolve, lambda x, w: nn.functional.conv2d(x[None, None], w[None, None], padding=1)[0, 0], "uses conv2d"),
     (checks.transposed_size, lambda *arguments: ..., "returns nothing yet"),
     (checks.transposed_size, lambda n, k, s, p, extra: (n + 2 * p - k) // s + 1, "other way"),
     (

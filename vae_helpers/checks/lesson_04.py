@@ -1,11 +1,13 @@
 """Checks for lesson 04: the convolutional autoencoder."""
 
+import torch
 from torch import tensor
 from torch.nn.functional import conv2d
 
-from vae_helpers.checks.verdict import Verdict, compare, draw, exercise
+from vae_helpers.checks.verdict import Complaint, Verdict, compare, draw, exercise, measured, numbers, outputs
+from vae_helpers.data import load_digits
 
-__all__ = ["convolution_layer", "convolution_parameters", "convolution_size", "transposed_size"]
+__all__ = ["convolution_parameters", "convolution_size", "convolve", "transposed_size"]
 
 
 @exercise
@@ -29,33 +31,34 @@ def convolution_size(answer) -> Verdict:
 
 
 @exercise
-def convolution_layer(answer) -> Verdict:
-    """Check ``answer(image, weight, bias, stride)``: a convolutional layer without padding.
+def convolve(answer) -> Verdict:
+    """Check ``answer(image, kernel)``, (H, W) and (k, k): the convolution without padding, (H − k + 1, W − k + 1)."""
 
-    With an image (C, H, W), a weight (D, C, k, k) and a bias (D,), the layer gives (D, H′, W′).
-    """
+    def solution(image, kernel):
+        return conv2d(image[None, None], kernel[None, None])[0, 0]
+
     return compare(
         answer,
-        lambda image, weight, bias, stride: conv2d(image, weight, bias, stride),
+        solution,
         cases=[
-            (*draw((2, 8, 7), (3, 2, 3, 3), (3,)), 2),
-            (*draw((3, 5, 6), (2, 3, 2, 2), (2,)), 1),
-            (*draw((1, 3, 3), (2, 1, 3, 3), (2,)), 2),
-            (tensor([[[1.0, 2, 0, 1], [3, 0, 1, 2]]]), tensor([[[[1.0, 0], [2, -1]]]]), tensor([0.5]), 1),
+            (tensor([[1.0, 2, 0], [3, 0, 1]]), tensor([[1.0, 0], [2, -1]])),
+            draw((8, 7), (3, 3)),
+            draw((5, 6), (2, 2)),
+            draw((3, 3), (3, 3)),
         ],
         hints={
-            "The bias is added once per output channel, not once per input channel.": (
-                lambda image, weight, bias, stride: conv2d(image, weight, len(image) * bias, stride)
+            "There is one more place along each side: the first window counts too.": (
+                lambda image, kernel: solution(image, kernel)[:-1, :-1]
             ),
-            "You averaged over the input channels; a layer adds them up.": (
-                lambda image, weight, bias, stride: conv2d(image, weight / len(image), bias, stride)
+            "You averaged over the window; a convolution adds up.": (
+                lambda image, kernel: solution(image, kernel) / kernel.numel()
             ),
-            "You used the first input channel only: every output channel listens to all of them.": (
-                lambda image, weight, bias, stride: conv2d(image[:1], weight[:, :1], bias, stride)
+            "You added up the windows themselves: multiply each by the kernel first.": (
+                lambda image, kernel: solution(image, torch.ones_like(kernel))
             ),
         },
-        forbidden={"conv2d": "loops or the functions above"},
-        praise="Right: these are the numbers that PyTorch's layer gives.",
+        forbidden={"conv2d": "loops", "unfold": "loops"},
+        praise="Right: these are the numbers that PyTorch's convolution gives.",
     )
 
 
@@ -98,4 +101,34 @@ def convolution_parameters(answer) -> Verdict:
             "Each pair of an input and an output channel has its own kernel.": lambda c, d, k, h, w: d * (k**2 + 1),
         },
         praise="Right: and the size of the image does not matter.",
+    )
+
+
+@exercise(seconds=60)
+def workshop(model, rival) -> Verdict:
+    """Check an autoencoder with ``encode``: half of the rival's weights, 16 code numbers, and no larger test error."""
+    images = load_digits("test").subset(slice(0, 500)).floats
+    code = numbers(outputs(model.encode, images[:2]), "The code").flatten(1)
+    if code.shape[1] > 16:
+        raise Complaint(f"The code of a digit may have 16 numbers, but yours has {code.shape[1]}.")
+    weights, limit = (sum(p.numel() for p in m.parameters()) for m in (model, rival))
+    if 2 * weights > limit:
+        raise Complaint(
+            f"Your network has {weights:,} weights, and half of the given one's are {limit // 2:,}. Where do most of "
+            "them sit: in the kernels, or in the dense layers around the code?"
+        )
+    error, goal = (
+        (numbers(outputs(m, images), "What the network returns", images.shape) - images)
+        .square()
+        .flatten(1)
+        .sum(1)
+        .mean()
+        for m in (model, rival)
+    )
+    return measured(
+        error,
+        what=f"With {weights:,} weights, the squared error per test image",
+        at_most=goal.item(),
+        praise="Half of the weights, and no worse.",
+        hint="Could the dense layers see fewer numbers? And a small network may train longer.",
     )
