@@ -2,8 +2,8 @@
 # # 04 · The convolutional autoencoder
 #
 # So far a picture was a list of 784 numbers. If somebody shuffled the pixels of all digits, all in the same way, a
-# dense network would learn just as well as before, and you would not recognise a single digit. So it cannot know
-# that two pixels are neighbours, or that a stroke is the same stroke when it lies a little further to the right. In this
+# dense network would learn just as well as before, and you would not recognise a single digit. So it cannot know that
+# two pixels are neighbours, or that a stroke is the same stroke when it lies a little further to the right. In this
 # lesson we give an autoencoder this knowledge, take apart the layers that do it, and measure what it is worth.
 #
 # **You will be able to**
@@ -25,23 +25,21 @@ from torch.nn import functional as F
 
 from vae_helpers import checks, plots
 from vae_helpers.data import load_digits
-from vae_helpers.device import budget, pick_device, seed_everything
+from vae_helpers.device import budget, seed_everything
 from vae_helpers.models import DenseAutoencoder
 from vae_helpers.train import fit, measure
 
 plots.use_course_style()
 seed_everything(0)
-device = pick_device()
 train_set = load_digits("train").subset(slice(0, 10_000))  # of fewer, all
 test_set = load_digits("test").subset(slice(0, 2000))
 
 # %% [markdown]
 # ## 1 · A digit moves by two pixels
 #
-# Take a handwritten digit and move it two pixels to the right. You would hardly notice. To compare pictures as
-# lists of numbers does notice. For each of 500 test digits we compute the squared
-# difference, summed over the pixels, to its own shifted copy, and then to the most similar training digit **with
-# another label**.
+# Take a handwritten digit and move it two pixels to the right. You would hardly notice. Numbers notice it. For each
+# of 500 test digits we compute the squared difference, summed over the pixels, to its own shifted copy, and then to
+# the most similar training digit **with another label**.
 #
 # **Predict.** Which is nearer, pixel by pixel: the same digit two pixels further right, or a different digit at the
 # same place?
@@ -96,21 +94,21 @@ plots.show(
 assert farther > 0.7, "moving by two pixels should upset the pixel distance"
 
 # %% [markdown]
-# For most digits, the shifted copy is farther away than a different digit. The difference picture shows why: strokes
-# are thin, so a shift by two pixels uncovers most of each stroke on one side and covers new ground on the other. As a list
-# of numbers, a shifted digit is a new digit.
+# For most digits, the shifted copy is the one farther away. The difference picture shows why: strokes are thin, so a
+# shift by two pixels uncovers most of each stroke on one side and covers new ground on the other. As a list of
+# numbers, a shifted digit is a new digit.
 #
 # A dense layer inherits this problem. Each of its weights belongs to one pixel, so what it has learnt about a stroke
-# at one place says nothing about the same stroke elsewhere, and it has to learn every stroke at every place. The remedy
-# is to look at a small part of the picture at a time, with **the same weights at every place**. This is called
-# **weight sharing**. Kunihiko Fukushima built such a network in 1980, and Yann LeCun trained one by gradient descent in 1989
-# to read postal codes.
+# at one place says nothing about the same stroke elsewhere, and it has to learn every stroke at every place. The
+# remedy is to look at a small part of the picture at a time, with **the same weights at every place**. This is called
+# **weight sharing**. Kunihiko Fukushima built such a network in 1980, and Yann LeCun trained one by gradient descent
+# in 1989 to read postal codes.
 #
 # ## 2 · The autoencoder first
 #
-# Here is the whole machine before we open it. The encoder makes the picture smaller in two steps, but keeps more and more versions of it
-# side by side, its **channels**: 16, then 32. A dense layer makes the code from all of these numbers. The decoder is the
-# mirror image.
+# Here is the whole machine before we open it. The encoder makes the picture smaller in two steps, but keeps more and
+# more versions of it side by side, its **channels**: 16, then 32. A dense layer makes the code from all of these
+# numbers. The decoder is the mirror image.
 
 # %% tags=["figure"]
 # The shapes in a convolutional autoencoder
@@ -122,9 +120,9 @@ plots.show(
 )
 
 # %% [markdown]
-# In PyTorch, each arrow of the drawing is a line. As in lesson 03, a class made from `nn.Module` finds the weights of its layers by itself, and `forward` is what happens when the network is called.
-# Read only the shapes for now. `SiLU` is
-# $a \cdot \varphi(a)$ with the logistic function $\varphi$, a smooth relative of ReLU.
+# In PyTorch, each arrow of the drawing is a line. As in lesson 03, a class made from `nn.Module` finds the weights of
+# its layers by itself, and `forward` is what happens when the network is called. Read only the shapes for now. `SiLU`
+# is $a \cdot \varphi(a)$ with the logistic function $\varphi$, a smooth relative of ReLU.
 
 # %%
 CODE = 16  # numbers per digit
@@ -161,8 +159,8 @@ class ConvAutoencoder(nn.Module):  # image → code → image
 
 
 # %% [markdown]
-# An untrained decoder makes every pixel mid-grey, because $\varphi(0) = \frac12$, although most pixels of a digit are black.
-# So we give the last bias a value whose $\varphi$ is about the mean brightness: the picture **starts dark**.
+# An untrained decoder makes every pixel mid-grey, because $\varphi(0) = \frac12$, although most pixels of a digit are
+# black. So we give the last bias a value whose $\varphi$ is about the mean brightness: the picture **starts dark**.
 # [Counting](deeper/04_counting.ipynb) measures whether this one number matters (30 minutes, optional).
 #
 # **Predict.** PCA with 16 numbers is our yardstick from lesson 02. How far below its error will the network come?
@@ -190,14 +188,15 @@ print(f"convolutional autoencoder {measure(model, test_set)['loss']:.1f}")
 assert measure(model, test_set)["loss"] < 0.7 * pca_error, "the network should beat PCA"
 
 # %% [markdown]
-# With the same 16 numbers, the network leaves hardly more than half of PCA's error. Is that owed to the convolutions, or would any network have reached it? Section 6 finds out. First we open the box.
+# With the same 16 numbers, the network leaves about half of PCA's error. Is that owed to the convolutions, or would
+# any network have reached it? Section 6 finds out. First we open the box.
 #
 # ## 3 · The convolution reads
 #
-# The weights of a convolution are a small grid, the **kernel** (or filter). Lay it on the top left corner of the image,
-# multiply each weight with the pixel below it, and add everything up: this is the first output number. Slide the
-# kernel one pixel to the right and do it again, row by row. With the image $x$, a kernel $w$ of $k \times k$ weights
-# and the output $y$:
+# The weights of a convolution are a small grid, the **kernel** (or filter). Lay it on the top left corner of the
+# image, multiply each weight with the pixel below it, and add everything up: this is the first output number. Slide
+# the kernel one pixel to the right and do it again, row by row. With the image $x$, a kernel $w$ of $k \times k$
+# weights and the output $y$:
 #
 # $$ y_{ij} = \sum_{a=0}^{k-1} \sum_{b=0}^{k-1} w_{ab} \, x_{i+a,\; j+b} $$
 #
@@ -213,9 +212,9 @@ assert measure(model, test_set)["loss"] < 0.7 * pca_error, "the network should b
 #
 # ### Your turn 1 · A convolution (8 min)
 #
-# Write it, without PyTorch's `conv2d`. `image` has H rows and W columns, `kernel` has k of each. How many places are there
-# for a window? Two loops and a sum will do, and `image[i : i + k, j : j + k]` is a window. Your function draws all
-# pictures of this section.
+# Write it, without PyTorch's `conv2d`. `image` has H rows and W columns, `kernel` has k of each. How many places are
+# there for a window? Two loops and a sum will do, and `image[i : i + k, j : j + k]` is a window. Your function draws
+# all pictures of this section.
 
 
 # %% tags=["exercise"]
@@ -284,10 +283,10 @@ assert torch.equal(output, theirs), "our convolution should give PyTorch's numbe
 assert output[2, 1] == 2
 
 # %% [markdown]
-# The orange window has a column of zeros under the weights $-1$, and two ones under the weights $+1$, so its answer is
-# 2. The kernel answers where the image gets brighter from left to right: at a **vertical edge**. In flat parts, plus and
-# minus cancel. (In mathematics a convolution first *flips* the kernel, and ours is called cross-correlation. For a
-# network, which learns its weights anyway, this makes no difference.)
+# The orange window has a column of zeros under the weights $-1$, and two ones under the weights $+1$, so its answer
+# is 2. The kernel answers where the image gets brighter from left to right: at a **vertical edge**. In flat parts,
+# plus and minus cancel. (In mathematics a convolution first *flips* the kernel, and ours is called cross-correlation.
+# For a network, which learns its weights anyway, this makes no difference.)
 #
 # Before networks learnt their kernels, people designed them. Here are four designs.
 
@@ -318,8 +317,8 @@ plots.show(
 )
 
 # %% [markdown]
-# The edge kernels answer with opposite signs on the two sides of a stroke, and at every place alike. So if we shift the
-# digit, the output should shift with it:
+# The edge kernels answer with opposite signs on the two sides of a stroke, and at every place alike. So if we shift
+# the digit, the output should shift with it:
 
 # %%
 shifted = F.pad(digit, [2, 0])[
@@ -338,8 +337,8 @@ assert difference < 1e-5, "a convolution should commute with moving"
 # ### From a kernel to a layer: channels
 #
 # One kernel finds one kind of thing, so a layer has many and puts out one picture for each: its channels, also called
-# **feature maps**. From the second layer on, the *input* has channels, too (a colour photograph has three from the start).
-# Then each output channel has a kernel for **each** input channel, adds up what they find, and adds one bias.
+# **feature maps**. From the second layer on, the *input* has channels, too (a colour photograph has three from the
+# start). Then each output channel has a kernel for **each** input channel, adds up what they find, and adds one bias.
 
 # %% tags=["figure"]
 # A convolutional layer with channels
@@ -350,7 +349,8 @@ plots.show(
 )
 
 # %% [markdown]
-# From $C$ to $D$ channels the weights are therefore a tensor of the shape $(D, C, k, k)$. Can your function stand in for the second layer of our trained network, with its 32 × 16 kernels?
+# From $C$ to $D$ channels the weights are therefore a tensor of the shape $(D, C, k, k)$. Can your function stand in
+# for the second layer of our trained network, with its 32 × 16 kernels?
 
 # %%
 model = model.to("cpu")
@@ -368,18 +368,20 @@ print(f"our first map {tuple(ours.shape)}, differs by {(ours - theirs).abs().max
 assert torch.allclose(ours, theirs, atol=1e-4), "our layer should be PyTorch's"
 
 # %% [markdown]
-# The same numbers, up to rounding. The zeros around the picture and the `[::2, ::2]` are the subject of the next section.
+# The same numbers, up to rounding. The zeros around the picture and the `[::2, ::2]` are the subject of the next
+# section.
 #
 # ## 4 · Smaller: stride, padding, pooling
 #
-# **Padding** $p$ puts $p$ rows and columns of zeros around the image, on **every** side, so that the kernel reaches the border. **Stride** $s$ is the step of the window: with $s = 2$ it jumps over every second place, in both
+# **Padding** $p$ puts $p$ rows and columns of zeros around the image, on **every** side, so that the kernel reaches
+# the border. **Stride** $s$ is the step of the window: with $s = 2$ it jumps over every second place, in both
 # directions, and the output has about half the size. How large is it exactly?
 #
 # ### Your turn 2 · The size of the output (6 min)
 #
-# Count along one side. The first window of width `kernel` starts at the edge of the padded image, the last one must not
-# stick out, and from one to the next it is `stride` pixels. How many windows are there? (`a // b` divides and rounds down.)
-# Your function will pick the layers of our network.
+# Count along one side. The first window of width `kernel` starts at the edge of the padded image, the last one must
+# not stick out, and from one to the next it is `stride` pixels. How many windows are there? (`a // b` divides and
+# rounds down.) Your function will pick the layers of our network.
 
 
 # %% tags=["exercise"]
@@ -422,13 +424,13 @@ for n in range(5, 40):
 assert (output_size(28, 3, 2, 1), output_size(27, 3, 2, 1)) == (14, 14)
 
 # %% [markdown]
-# Only kernels with an even width lead back to exactly 14 and 28. Kernel 2 would look at separate patches
-# that know nothing of each other, so our network takes kernel 4, stride 2, padding 1.
-# ([Counting](deeper/04_counting.ipynb) has a calculator with sliders for both directions.)
+# Only kernels with an even width lead back to exactly 14 and 28. Kernel 2 would look at separate patches that know
+# nothing of each other, so our network takes kernel 4, stride 2, padding 1. ([Counting](deeper/04_counting.ipynb) has
+# a calculator with sliders for both directions.)
 #
-# Strides also let later layers see more. The part of the image on which a number depends is its
-# **receptive field**. A number behind our first layer sees 4 × 4 pixels. Its neighbour sees 4 × 4 pixels that start two
-# further right, so a number behind the second layer, whose window covers 4 × 4 of them, sees $4 + 3 \cdot 2 = 10$ pixels.
+# Strides also let later layers see more. The part of the image on which a number depends is its **receptive field**.
+# A number behind our first layer sees 4 × 4 pixels. Its neighbour sees 4 × 4 pixels that start two further right, so
+# a number behind the second layer, whose window covers 4 × 4 of them, sees $4 + 3 \cdot 2 = 10$ pixels.
 
 # %% tags=["figure"]
 # What one number behind the first and behind the second layer can see
@@ -473,9 +475,10 @@ plots.show(
 assert [width for _, width, _ in field.values()] == [4, 10], "the rule should be right"
 
 # %% [markdown]
-# There is another way to get smaller. **Pooling** has no weights: **max pooling** keeps the largest number of each 2 × 2
-# block, and average pooling its mean. A stride of 2 looks at every second place only, while max pooling asks whether
-# there was an edge *anywhere* in the block, so its answer changes less when the digit moves a little. How much less?
+# There is another way to get smaller. **Pooling** has no weights: **max pooling** keeps the largest number of each 2
+# × 2 block, and average pooling its mean. A stride of 2 looks at every second place only, while max pooling asks
+# whether there was an edge *anywhere* in the block, so its answer changes less when the digit moves a little. How
+# much less?
 
 # %%
 edges = F.conv2d(digits, kernel[None, None]).abs()
@@ -501,9 +504,10 @@ assert changes["average pooling"] < 0.8 * changes["stride 2"]
 #
 # ## 5 · Larger: the transposed convolution stamps
 #
-# A decoder has to make images larger. The convolution **reads**: it looks through a window and writes down one number.
-# The **transposed convolution stamps**: it takes one number, multiplies the whole kernel by it, and adds this stamp to
-# the output. The next number's stamp goes $s$ pixels further, and where stamps overlap, they add up. So a larger stride makes a *larger* output, and padding is cut off on every side.
+# A decoder has to make images larger. The convolution **reads**: it looks through a window and writes down one
+# number. The **transposed convolution stamps**: it takes one number, multiplies the whole kernel by it, and adds this
+# stamp to the output. The next number's stamp goes $s$ pixels further, and where stamps overlap, they add up. So a
+# larger stride makes a *larger* output, and padding is cut off on every side.
 
 
 # %%
@@ -522,8 +526,8 @@ four = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
 corner = torch.tensor([[1.0, 0, 0], [1, 0, 0], [1, 1, 1]])  # an L
 
 # %% [markdown]
-# **Predict.** We stamp the numbers 1, 2, 3, 4 with a kernel in the shape of an L, 3 × 3, at a stride of 2, so that neighbouring stamps
-# overlap by one row or column. Which number will be in the centre of the output?
+# **Predict.** We stamp the numbers 1, 2, 3, 4 with a kernel in the shape of an L, 3 × 3, at a stride of 2, so that
+# neighbouring stamps overlap by one row or column. Which number will be in the centre of the output?
 
 # %% tags=["figure"]
 # Four numbers, two of their stamps, and the sum of all stamps
@@ -559,11 +563,12 @@ for s, p in [(1, 0), (2, 0), (2, 1), (3, 1)]:
 
 # %% [markdown]
 # All four stamps reach the centre, but the L of the 3 has a zero there, so the sum is $1 + 2 + 4 = 7$. This
-# unevenness leaves a pattern on the images of some networks: [Checkerboards](deeper/04_checkerboards.ipynb) shows
-# how it is measured and avoided (30 minutes, optional).
+# unevenness leaves a pattern on the images of some networks: [Checkerboards](deeper/04_checkerboards.ipynb) shows how
+# it is measured and avoided (30 minutes, optional).
 #
-# What is *transposed* here? A convolution only multiplies and adds, so it is a matrix. Take a row of five pixels and the
-# kernel (1, 2, 4): the convolution makes three numbers, and its matrix $W$ has three rows and five columns. Feed in a picture with a single 1, and the matrix's column for that pixel comes out.
+# What is *transposed* here? A convolution only multiplies and adds, so it is a matrix. Take a row of five pixels and
+# the kernel (1, 2, 4): the convolution makes three numbers, and its matrix $W$ has three rows and five columns. Feed
+# in a picture with a single 1, and the matrix's column for that pixel comes out.
 
 # %%
 row_kernel = torch.tensor([[[1.0, 2.0, 4.0]]])
@@ -594,21 +599,22 @@ assert torch.equal(S, W.T), "the stamps should be the transpose"
 
 # %% [markdown]
 # Each row of $W$ holds the kernel at the place of one window, and the same weights move on from row to row: weight
-# sharing, as a picture. The other matrix is exactly $W^\top$, with the kernel in its columns. It is *not* the inverse,
-# although older texts call this layer a "deconvolution": it gets the size back, and what to draw there has to be learnt.
+# sharing, as a picture. The other matrix is exactly $W^\top$, with the kernel in its columns. It is *not* the
+# inverse, although older texts call this layer a "deconvolution": it gets the size back, and what to draw there has
+# to be learnt.
 #
 # ## 6 · Convolutional or dense: a fair comparison
 #
-# Now the question from section 2. All networks get the same code of 16 numbers, the same digits, as many steps, SiLU, and a dark start. They differ in their
-# layers:
+# Now the question from section 2. All networks get the same code of 16 numbers, the same digits, as many steps, SiLU,
+# and a dark start. They differ in their layers:
 #
 # - the **convolutional** one from above,
 # - a dense one with **as many weights**, which leaves it one hidden layer of 42 neurons on either side of the code,
 # - a dense one like that of lesson 03, with its two hidden layers and **seven times as many weights**.
 #
-# A model is only as good as its training, as we saw in lesson 03. So each gets the learning rate that did best in a search
-# beforehand, and the better of two starts, PyTorch's own or He's. Each is trained from three seeds, and once with the
-# other start.
+# A model is only as good as its training, as we saw in lesson 03. So each gets the learning rate that did best in a
+# search beforehand, and the better of two starts, PyTorch's own or He's. Each is trained from three seeds, and once
+# with the other start.
 #
 # **Predict.** How will the three come in?
 
@@ -706,18 +712,20 @@ plots.show(
 )
 
 # %% [markdown]
-# With as many weights and as many steps, the convolutional network makes much smaller errors, and all three seeds agree.
-# It even stays ahead of a dense network with seven times as many weights. The dense networks needed He's start, as in
-# lesson 03, while for the convolutional one PyTorch's own was better. With one start for all, we would have compared starts.
+# With as many weights and as many steps, the convolutional network makes much smaller errors, and all three seeds
+# agree. It even stays ahead of a dense network with seven times as many weights. The dense networks needed He's
+# start, as in lesson 03, while for the convolutional one PyTorch's own was better. With one start for all, we would
+# have compared starts.
 #
-# In the pictures, the dense strokes have ragged edges and specks beside them, because neighbouring pixels are computed
-# by weights that know nothing of each other. The convolutional strokes are smooth. The price is computing time, since each
-# weight is used at many places: [Counting](deeper/04_counting.ipynb) counts multiplications and seconds.
+# In the pictures, the dense strokes have ragged edges and specks beside them, because neighbouring pixels are
+# computed by weights that know nothing of each other. The convolutional strokes are smooth. The price is computing
+# time, since each weight is used at many places: [Counting](deeper/04_counting.ipynb) counts multiplications and
+# seconds.
 #
 # ## 7 · What it has learnt
 #
-# Nobody designed these kernels. The first layer has 16 of them, which read the picture, and the last layer has 16 that stamp
-# it. We draw eight of each before and after training.
+# Nobody designed these kernels. The first layer has 16 of them, which read the picture, and the last layer has 16
+# that stamp it. We draw eight of each before and after training.
 #
 # **Predict.** What will they look like? Which of the two layers has changed more?
 
@@ -785,14 +793,14 @@ assert last_after > first_after + 0.3 and first_kept > last_kept, "and the reade
 
 # %% [markdown]
 # The stamps have become dabs of a pen: round blobs and short strokes, from which any digit can be put together. The
-# readers, surprisingly, have hardly left their random start. Random kernels already answer differently to different edges, as the maps show, and the layers behind them learn to
-# read these answers. (In networks that are
-# trained for long on photographs, the first kernels do become tidy edge detectors.)
+# readers, surprisingly, have hardly left their random start. Random kernels already answer differently to different
+# edges, as the maps show, and the layers behind them learn to read these answers. (In networks that are trained for
+# long on photographs, the first kernels do become tidy edge detectors.)
 #
 # ### And the digit that moved by two pixels?
 #
-# **Predict.** All training digits were centred. If we move the test digits to the right, does the convolutional network
-# still manage?
+# **Predict.** All training digits were centred. If we move the test digits to the right, does the convolutional
+# network still manage?
 
 # %%
 moved_errors = {}
@@ -816,17 +824,19 @@ assert rises["convolutional"] > 0.5 * max(rises.values()), "all should rise stee
 assert moved_errors["convolutional"][2] == min(row[2] for row in moved_errors.values())
 
 # %% [markdown]
-# It does not. Its errors are smaller for small shifts, but they grow as steeply as the others'. The equivariance ends at the **dense layer** that makes the code: it has its own weights for each place, and has only
-# ever seen centred digits. If you need indifference to position, show the network shifted copies.
+# It does not. Its errors are smaller for small shifts, but they grow as steeply as the others'. The equivariance ends
+# at the **dense layer** that makes the code: it has its own weights for each place, and has only ever seen centred
+# digits. If you need indifference to position, show the network shifted copies.
 #
 # ## Workshop · Half of the weights (25 min)
 #
-# Our network is wasteful. Build one with **at most half of its weights** and the same 16 code numbers that is **at least as good** on 500 held-out
-# digits. The cell below halves the channels: it fits the limit, but its error is higher.
+# Our network is wasteful. Build one with **at most half of its weights** and the same 16 code numbers that is **at
+# least as good** on 500 held-out digits. The cell below halves the channels: it fits the limit, but its error is
+# higher.
 #
 # You may change anything but the code size and the training digits: layers, kernels, channels, pooling, the learning
-# rate, how long it trains. `output_size` tells you what fits. Where do the weights sit, and which of them would you rather
-# spend elsewhere?
+# rate, how long it trains. `output_size` tells you what fits. Where do the weights sit, and which of them would you
+# rather spend elsewhere?
 
 
 # %% tags=["workshop"]
@@ -924,28 +934,30 @@ mine.decoder = nn.Sequential(*widen, nn.Conv2d(8, 24, 3, padding=1), *mine.decod
 fit(mine, train_set, epochs=2 * EPOCHS, lr=1.5e-2, batch_size=64)
 
 # %% [markdown]
-# **Going on.** How far down can you go? A third of the weights, a tenth? Draw the error against the number of weights.
+# **Going on.** How far down can you go? A third of the weights, a tenth? Draw the error against the number of
+# weights.
 #
 # ## Summary
 #
 # - As a list of numbers, a shifted digit is a new digit. A **convolution** slides one small **kernel** over the image
 #   and uses the same weights at every place (**weight sharing**), so a shifted image gives a shifted output
 #   (**equivariance**).
-# - A layer has a kernel for each pair of input and output **channels**. **Stride** and **padding** decide the output's
-#   size, $\lfloor (n + 2p - k)/s \rfloor + 1$; strides and **pooling** make images smaller and the **receptive field**
-#   larger.
+# - A layer has a kernel for each pair of input and output **channels**. **Stride** and **padding** decide the
+#   output's size, $\lfloor (n + 2p - k)/s \rfloor + 1$; strides and **pooling** make images smaller and the
+#   **receptive field** larger.
 # - The convolution reads, and the **transposed convolution** stamps. Its matrix is the transpose, not the inverse.
-# - At equal weights, training and code size, each with its better start, the convolutional autoencoder makes a much smaller
-#   error than the dense one. It does not become indifferent to position.
+# - At equal weights, training and code size, each with its better start, the convolutional autoencoder makes a much
+#   smaller error than the dense one. It does not become indifferent to position.
 #
 # From here on, `vae_helpers.models.ConvAutoencoder` is this lesson's network.
 #
 # ## Read and watch
 #
 # - V. Dumoulin, F. Visin, [A guide to convolution arithmetic for deep learning](https://arxiv.org/abs/1603.07285)
-#   (2016): every combination of stride and padding, [animated on GitHub](https://github.com/vdumoulin/conv_arithmetic).
-# - 3Blue1Brown, [But what is a convolution?](https://www.youtube.com/watch?v=KuXjwB4LzSA): a video that shows the same
-#   operation with dice, probabilities and blurred photographs.
+#   (2016): every combination of stride and padding, [animated on
+#   GitHub](https://github.com/vdumoulin/conv_arithmetic).
+# - 3Blue1Brown, [But what is a convolution?](https://www.youtube.com/watch?v=KuXjwB4LzSA): a video that shows the
+#   same operation with dice, probabilities and blurred photographs.
 # - A. Odena, V. Dumoulin, C. Olah, [Deconvolution and checkerboard
 #   artifacts](https://distill.pub/2016/deconv-checkerboard/) (2016): interactive, on what uneven stamps do to images.
 # - Y. LeCun et al., [Backpropagation applied to handwritten zip code
@@ -953,5 +965,5 @@ fit(mine, train_set, epochs=2 * EPOCHS, lr=1.5e-2, batch_size=64)
 # - J. Masci et al., [Stacked convolutional auto-encoders for hierarchical feature
 #   extraction](https://doi.org/10.1007/978-3-642-21735-7_7) (2011): an early convolutional autoencoder.
 #
-# **Next:** [lesson 05 · Denoising autoencoders](05_denoising_autoencoders.ipynb): what does an autoencoder learn if the
-# picture that it sees is not the picture that it should draw?
+# **Next:** [lesson 05 · Denoising autoencoders](05_denoising_autoencoders.ipynb): what does an autoencoder learn if
+# the picture that it sees is not the picture that it should draw?

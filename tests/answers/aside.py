@@ -34,10 +34,9 @@ def layers_of(widths):
     return sum(p.numel() for p in nn.ModuleList([encoder, decoder]).parameters())
 
 
-def unfold_layer(image, weight, bias, stride):
-    k = weight.shape[-1]
-    patches = image.unfold(1, k, stride).unfold(2, k, stride)
-    return torch.einsum("chwij,dcij->dhw", patches, weight) + bias.reshape(-1, 1, 1)
+def unfold_convolve(image, kernel):
+    k = len(kernel)
+    return torch.einsum("hwij,ij->hw", image.unfold(0, k, 1).unfold(1, k, 1), kernel)
 
 
 def numpy_ssim(x, y):
@@ -123,7 +122,7 @@ RIGHT = [
     (checks.correlated_codes, lambda m, c, e: (torch.linalg.cholesky(c) @ e.T + m[:, None]).T),
     (checks.convolution_size, lambda n, k, s, p: math.floor((n + 2 * p - k) / s) + 1),
     (checks.convolution_size, lambda n, k, s, p: len(range(0, n + 2 * p - k + 1, s))),
-    (checks.convolution_layer, unfold_layer),
+    (checks.convolve, unfold_convolve),
     (checks.transposed_size, lambda n, k, s, p, extra: n * s - s - p - p + k + extra),
     (checks.convolution_parameters, lambda c, d, k, h, w: nn.Conv2d(c, d, k).weight.numel() + d),
     (checks.window_ssim, numpy_ssim),
@@ -180,20 +179,13 @@ def halves_kept(variances, share):
     return count
 
 
-def kernel_loop_off_by_one(image, weight, bias, stride):
-    k = weight.shape[-1]
-    h = (image.shape[1] - k) // stride
-    w = (image.shape[2] - k) // stride
-    out = torch.zeros(len(weight), h, w)
-    for i in range(h):
-        for j in range(w):
-            patch = image[:, i * stride : i * stride + k, j * stride : j * stride + k]
-            out[:, i, j] = (weight * patch).sum((1, 2, 3)) + bias
+def kernel_loop_off_by_one(image, kernel):
+    k = len(kernel)
+    out = torch.zeros(image.shape[0] - k, image.shape[1] - k)
+    for i in range(len(out)):
+        for j in range(out.shape[1]):
+            out[i, j] = (kernel * image[i : i + k, j : j + k]).sum()
     return out
-
-
-def bias_by_position(image, weight, bias, stride):
-    return unfold_layer(image, weight, 0 * bias, stride) + bias[0]
 
 
 def remembers(mean, log_var, seen=[]):  # noqa: B006
@@ -242,9 +234,7 @@ WRONG = [
     (checks.convolution_size, lambda n, k, s, p: round((n + 2 * p - k) / s + 1), r"Right for|round"),
     (checks.convolution_size, lambda n, k, s, p: (n + 2 * p - k + 1) // s, r"Right for|\+ 1|start"),
     (checks.convolution_size, lambda n, k, s, p: (n + 2 * p - k) // s + 1.0, "whole number"),
-    (checks.convolution_layer, kernel_loop_off_by_one, r"shape"),
-    (checks.convolution_layer, bias_by_position, r"bias"),
-    (checks.convolution_layer, lambda i, w, b, s: F.conv2d(i[None], w, b, s)[0], "conv2d"),
+    (checks.convolve, kernel_loop_off_by_one, r"one more place"),
     (checks.transposed_size, lambda n, k, s, p, extra: (n - 1) * s + k + extra, r"padding"),
     (checks.transposed_size, lambda n, k, s, p, extra: (n - 1) * s - 2 * p + extra, r"kernel"),
     (checks.convolution_parameters, lambda c, d, k, h, w: d * c * k * k + 1, r"Right for"),

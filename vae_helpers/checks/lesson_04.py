@@ -57,7 +57,7 @@ def convolve(answer) -> Verdict:
                 lambda image, kernel: solution(image, torch.ones_like(kernel))
             ),
         },
-        forbidden={"conv2d": "loops", "unfold": "loops"},
+        forbidden={"conv2d": "loops"},
         praise="Right: these are the numbers that PyTorch's convolution gives.",
     )
 

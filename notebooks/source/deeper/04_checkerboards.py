@@ -3,8 +3,8 @@
 #
 # For years, images made by neural networks wore a fine regular pattern, as if somebody had laid a checked cloth over
 # them. This page shows where the pattern comes from, measures it with a Fourier transform, and finds out whether
-# training removes it. On the way it answers another question that the name "deconvolution" raises: can a convolution be
-# undone? You need sections 3 and 5 of [lesson 04](../04_the_convolutional_autoencoder.ipynb).
+# training removes it. On the way it answers another question that the name "deconvolution" raises: can a convolution
+# be undone? You need sections 3 and 5 of [lesson 04](../04_the_convolutional_autoencoder.ipynb).
 
 # %%
 import matplotlib.pyplot as plt
@@ -37,8 +37,8 @@ def stamp(image, kernel, stride=1, padding=0):
 # ## 1 · The transpose is not the inverse
 #
 # A convolution only multiplies and adds, so it is a *linear map*: a matrix. To find it, feed in an image that is 0
-# everywhere and 1 at a single pixel; what comes out, flattened, is the matrix's column for that pixel. Our kernel holds
-# the numbers 1 to 9, which makes it different in every direction.
+# everywhere and 1 at a single pixel; what comes out, flattened, is the matrix's column for that pixel. Our kernel
+# holds the numbers 1 to 9, which makes it different in every direction.
 
 
 # %%
@@ -87,19 +87,19 @@ assert torch.equal(S, W.T), "S should be W transposed"
 assert difference < 1e-4, "the slopes should be a transposed convolution"
 
 # %% [markdown]
-# Each row of $W$ holds the nine weights at the pixels of one window, and zeros elsewhere. The stamping layer's matrix is
-# exactly $W^\top$. Back-propagation computes it, too: in $y = Wx$, the slopes of a loss with respect to $x$ are
+# Each row of $W$ holds the nine weights at the pixels of one window, and zeros elsewhere. The stamping layer's matrix
+# is exactly $W^\top$. Back-propagation computes it, too: in $y = Wx$, the slopes of a loss with respect to $x$ are
 # $W^\top$ times those with respect to $y$, so `backward()` through any convolution *is* a transposed convolution.
 #
-# Does the transpose undo the convolution? Only the inverse of a matrix does that, and $W$ has none, because it makes 16
-# numbers from 36. $W^\top$ gets the *size* back, not the content.
+# Does the transpose undo the convolution? Only the inverse of a matrix does that, and $W$ has none, because it makes
+# 16 numbers from 36. $W^\top$ gets the *size* back, not the content.
 #
-# A real **deconvolution** exists. When the Hubble space telescope was launched in 1990, its mirror had the wrong shape and
-# its pictures were blurred. Such a blur is a convolution with a kernel that can be computed from the mirror's shape, so for
-# three years, until astronauts brought corrective optics, astronomers *solved* for the sharp pictures. Let us
-# try both with a digit. Our blur spreads each pixel into the shape of a triangle, as a bent mirror may, so that
-# the transpose, whose triangle stands on its head, can be told from the blur itself. With padding, image and output have the same size, the matrix is
-# square, and it has an inverse.
+# A real **deconvolution** exists. When the Hubble space telescope was launched in 1990, its mirror had the wrong
+# shape and its pictures were blurred. Such a blur is a convolution with a kernel that can be computed from the
+# mirror's shape, so for three years, until astronauts brought corrective optics, astronomers *solved* for the sharp
+# pictures. Let us try both with a digit. Our blur spreads each pixel into the shape of a triangle, as a bent mirror
+# may, so that the transpose, whose triangle stands on its head, can be told from the blur itself. With padding, image
+# and output have the same size, the matrix is square, and it has an inverse.
 #
 # **Predict.** What will the transposed convolution make of the blurred digit?
 
@@ -153,11 +153,12 @@ assert solved < 1e-6, "solving should bring the digit back"
 assert from_file > 10 * once, "solving should be sensitive to rounding"
 
 # %% [markdown]
-# The transposed convolution blurs a second time, now with the triangle upside down. Solving the equations brings the digit
-# back as good as new. But look at the last picture: we rounded the blurred digit to 256 grey levels, as most picture files
-# do, and no eye can see the difference. Yet the solution drowns in noise, because undoing a blur means to enlarge what
-# the blur made small, errors included. So real deconvolution is delicate and needs additional knowledge of what images look
-# like. So say "transposed convolution": a layer that makes images larger, with weights to be learnt.
+# The transposed convolution blurs a second time, now with the triangle upside down. Solving the equations brings the
+# digit back as good as new. But look at the last picture: we rounded the blurred digit to 256 grey levels, as most
+# picture files do, and no eye can see the difference. Yet the solution drowns in noise, because undoing a blur means
+# to enlarge what the blur made small, errors included. So real deconvolution is delicate and needs additional
+# knowledge of what images look like. So say "transposed convolution": a layer that makes images larger, with weights
+# to be learnt.
 #
 # ## 2 · Where checkerboards come from
 #
@@ -196,24 +197,25 @@ for name in ("kernel 4,\nof ones", "enlarge, convolve\n(kernel 4, random)"):
     assert outputs[name].std() < 1e-4, "these two should stay flat"
 
 # %% [markdown]
-# With kernel 3, pixels get one, two or four stamps in turn, and a flat input becomes a **checkerboard**. With kernel 4,
-# a multiple of the stride, every pixel gets equally many stamps, so the output is flat, but only if all weights are
-# equal. With random weights, from which networks start, neighbouring pixels are made by different weights and
-# differ again. The last way is another layer: first repeat every pixel (2 × 2 copies), then convolve with stride 1. Then
-# all pixels are made by all weights, and a flat image stays flat whatever the kernel. Odena, Dumoulin and Olah explained all
-# this in [2016](https://distill.pub/2016/deconv-checkerboard/).
+# With kernel 3, pixels get one, two or four stamps in turn, and a flat input becomes a **checkerboard**. With kernel
+# 4, a multiple of the stride, every pixel gets equally many stamps, so the output is flat, but only if all weights
+# are equal. With random weights, from which networks start, neighbouring pixels are made by different weights and
+# differ again. The last way is another layer: first repeat every pixel (2 × 2 copies), then convolve with stride 1.
+# Then all pixels are made by all weights, and a flat image stays flat whatever the kernel. Odena, Dumoulin and Olah
+# explained all this in [2016](https://distill.pub/2016/deconv-checkerboard/).
 #
 # ## 3 · Measuring a pattern: the Fourier transform
 #
-# How much checkerboard is in an image? The **Fourier transform** writes an image as a sum of waves and says for each wave
-# how strong it is. A wave's **frequency** is its number of periods per pixel. The fastest wave goes from bright to dark
-# and back within two pixels, so its frequency is ½, and it is what a stride of 2 leaves. In general, stamps $s$ pixels apart make
-# patterns at frequency $1/s$ and its multiples.
+# How much checkerboard is in an image? The **Fourier transform** writes an image as a sum of waves and says for each
+# wave how strong it is. A wave's **frequency** is its number of periods per pixel. The fastest wave goes from bright
+# to dark and back within two pixels, so its frequency is ½, and it is what a stride of 2 leaves. In general, stamps
+# $s$ pixels apart make patterns at frequency $1/s$ and its multiples.
 #
 # At frequency ½ the transform simply adds up the pixels with alternating signs, $+ - + -\,\dots$, along the rows, the
-# columns, or both, and only what alternates survives. Squaring gives the wave's **energy**. Our measure is the share of
-# these waves in the energy of all waves, without the constant one, which is the mean brightness. In the code, `fft2` computes the
-# transform, a table of waves with frequencies 0, 1/H, 2/H, … along each side; every (H ÷ 2)-th of them is 0 or ½.
+# columns, or both, and only what alternates survives. Squaring gives the wave's **energy**. Our measure is the share
+# of these waves in the energy of all waves, without the constant one, which is the mean brightness. In the code,
+# `fft2` computes the transform, a table of waves with frequencies 0, 1/H, 2/H, … along each side; every (H ÷ 2)-th of
+# them is 0 or ½.
 
 
 # %%
@@ -247,18 +249,19 @@ assert typical < 0.005, "digits should have next to no checkerboard"
 assert checkerboard_share(doubled) < 1e-12, "pairs should cancel"
 
 # %% [markdown]
-# From a flat input, all that can be seen is checkerboard. Real digits have almost none, because their strokes are wider than a
-# pixel. And the last line shows why enlarging first helps: repeated pixels come in equal pairs, and with signs
-# $+ - + -$ each pair cancels, in *any* image. A convolution can then make a wave stronger or weaker, but as a linear
-# layer it cannot make one that is not there, except near the border, where the padding interferes.
+# From a flat input, all that can be seen is checkerboard. Real digits have almost none, because their strokes are
+# wider than a pixel. And the last line shows why enlarging first helps: repeated pixels come in equal pairs, and with
+# signs $+ - + -$ each pair cancels, in *any* image. A convolution can then make a wave stronger or weaker, but as a
+# linear layer it cannot make one that is not there, except near the border, where the padding interferes.
 #
-# A network is not linear, though. An activation function bends waves, and a bent slow wave contains faster
-# ones. So we measure whole decoders.
+# A network is not linear, though. An activation function bends waves, and a bent slow wave contains faster ones. So
+# we measure whole decoders.
 #
 # ## 4 · Decoders that have not learnt anything yet
 #
-# Each of these decoders leads from a code of 16 numbers to 7 × 7, 14 × 14 and 28 × 28 pixels, and they differ in the layer that
-# doubles the size. We measure 30 of each kind with 20 random codes each, and leave out two pixels at the border.
+# Each of these decoders leads from a code of 16 numbers to 7 × 7, 14 × 14 and 28 × 28 pixels, and they differ in the
+# layer that doubles the size. We measure 30 of each kind with 20 random codes each, and leave out two pixels at the
+# border.
 
 
 # %%
@@ -328,23 +331,29 @@ assert 0 < upsampled < 0.01, "enlarging first should remove nearly all of it"
 
 # %% [markdown]
 # An untrained decoder with transposed convolutions leaves a grid on everything: a good part of its energy sits at one
-# frequency, the peak at the right end of the spectrum. (The smaller peak at ¼ is the pattern of the first doubling, which
-# the second one stretched.) A kernel of 4 does not help at this point. Enlarging first removes the peak, though
+# frequency, the peak at the right end of the spectrum. (The smaller peak at ¼ is the pattern of the first doubling,
+# which the second one stretched.) A kernel of 4 does not help at this point. Enlarging first removes the peak, though
 # not to zero, as the percentage above its picture says: the sigmoid behind the last convolution bends the waves.
 #
 # ## 5 · Does training remove it?
 #
-# Our autoencoder uses transposed convolutions, and it starts dark and has SiLU between its layers. So its number before
-# training need not be that of the decoders above. We measure both kinds of start, then train.
+# Our autoencoder uses transposed convolutions too, but it starts dark and has SiLU between its layers. Does it begin
+# with the same pattern as the decoders above? We measure untrained ones in three versions, then train.
 
 # %%
 EPOCHS = budget(cpu=20_000, gpu=280_000) // len(train_set)
 starts = {}
-for name, bias in (("starting dark", -2.0), ("starting mid-grey", 0.0)):
+for name, bias, activation in (
+    ("SiLU, starting dark", -2.0, nn.SiLU),
+    ("SiLU, starting mid-grey", 0.0, nn.SiLU),
+    ("ReLU, starting mid-grey", 0.0, nn.ReLU),
+):
     images = []
     for _ in range(30):
         beginner = ConvAutoencoder()
         nn.init.constant_(beginner.decoder[-1].bias, bias)
+        for place in (2, 4):  # behind the dense layer and the first stamps
+            beginner.decoder[place] = activation()
         with torch.no_grad():
             images.append(beginner.decode(torch.randn(20, 16))[..., 2:-2, 2:-2])
     starts[name] = checkerboard_share(torch.cat(images)).mean().item()
@@ -356,20 +365,30 @@ after = checkerboard_share(rebuilt).mean().item()
 
 # %% tags=["figure"]
 # The share of the checkerboard before and after training
-print(f"untrained decoder of section 4, kernel 4 (ReLU)   {shares[list(shares)[1]]:7.2%}")
+print(f"{'untrained decoder of section 4, kernel 4':51s}{shares[list(shares)[1]]:7.2%}")
 for name, share in starts.items():
-    print(f"untrained ConvAutoencoder (SiLU), {name:18s}{share:6.2%}")
+    print(f"untrained ConvAutoencoder, {name:24s}{share:7.2%}")
 digits_share = checkerboard_share(test_set.floats[..., 2:-2, 2:-2]).mean()
-print(f"after training                                    {after:7.2%}")
-print(f"in the digits themselves                          {digits_share:7.2%}")
+print(f"{'after training (SiLU, started dark)':51s}{after:7.2%}")
+print(f"{'in the digits themselves':51s}{digits_share:7.2%}")
 
 # %% tags=["claim"]
 assert after < 0.1 * min(starts.values()), "training should remove most of it"
+silu_dark, silu_grey, relu_grey = starts.values()
+assert relu_grey > 2 * max(silu_dark, silu_grey), (
+    "the activation function should matter most"
+)
 
 # %% [markdown]
-# Yes. A checkerboard would cost squared error in every pixel, so training removes it, and for digits we may keep the
-# transposed convolution, which is cheaper: a pixel behind a transposed 4 × 4 convolution with stride 2 is made from 4 weights
-# per channel, and one behind a 3 × 3 convolution on the enlarged image from 9. Where the loss does not compare pixel by pixel, as
-# in networks that are trained to fool another network, nothing forces the pattern out, and enlarging first is safer.
+# The untrained autoencoder has less of a pattern than the decoder of section 4, and the third version shows why: with
+# ReLU it has as much. ReLU lets only positive numbers through, so the stamps lie on a bright plain and leave their
+# pattern there, while behind SiLU, whose outputs are smaller and partly negative, the plain is fainter. The dark
+# start hardly matters.
+#
+# After training the pattern is gone. A checkerboard would cost squared error in every pixel, so training removes it,
+# and for digits we may keep the transposed convolution, which is cheaper: a pixel behind a transposed 4 × 4
+# convolution with stride 2 is made from 4 weights per channel, and one behind a 3 × 3 convolution on the enlarged
+# image from 9. Where the loss does not compare pixel by pixel, as in networks that are trained to fool another
+# network, nothing forces the pattern out, and enlarging first is safer.
 #
 # Back to [lesson 04 · The convolutional autoencoder](../04_the_convolutional_autoencoder.ipynb).

@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Deeper · Counting: what a convolution saves, and what it costs
 #
-# [Lesson 04](../04_the_convolutional_autoencoder.ipynb) compared networks with equally many weights, and the convolutional one
-# won. But it took longer. This page counts: parameters, multiplications, seconds, and the sizes of images on their way
-# through the layers. In the end it asks whether one single number among tens of thousands can matter.
+# [Lesson 04](../04_the_convolutional_autoencoder.ipynb) compared networks with equally many weights, and the
+# convolutional one won. But it took longer. This page counts: parameters, multiplications, seconds, and the sizes of
+# images on their way through the layers. In the end it asks whether one single number among tens of thousands can
+# matter.
 
 # %%
 import itertools
@@ -34,8 +35,8 @@ digit = valid_set.floats[:1]
 # ### Your turn · What weight sharing saves (4 min)
 #
 # How many parameters (weights and biases) has a convolutional layer with `channels_in` input channels, `channels_out`
-# output channels and kernels of `kernel` × `kernel`? It will be used on images of `height` × `width`. You will not need
-# everything that you are given.
+# output channels and kernels of `kernel` × `kernel`? It will be used on images of `height` × `width`. You will not
+# need everything that you are given.
 
 
 # %% tags=["exercise"]
@@ -70,22 +71,22 @@ assert as_convolution == sum(p.numel() for p in layer.parameters())
 assert as_dense > 5000 * as_convolution, "windows and shared weights should save thousands"
 
 # %% [markdown]
-# The saving is a factor of thousands, and it has two sources. Each output number looks at $4 \cdot 4 = 16$ pixels instead of
-# 784, which saves a factor of 49. And all $14 \cdot 14 = 196$ places of a channel share one kernel, which saves another factor
-# of 196. (Together they are 9,604; the biases change it a little.) It is not for free: the convolution can only look
-# at its window, and must treat all places alike. For images that is a good bet. For numbers without any order, such as a
-# patient's blood values, it would be a bad one.
+# The saving is a factor of thousands, and it has two sources. Each output number looks at $4 \cdot 4 = 16$ pixels
+# instead of 784, which saves a factor of 49. And all $14 \cdot 14 = 196$ places of a channel share one kernel, which
+# saves another factor of 196. (Together they are 9,604; the biases change it a little.) It is not for free: the
+# convolution can only look at its window, and must treat all places alike. For images that is a good bet. For numbers
+# without any order, such as a patient's blood values, it would be a bad one.
 #
 # ## 2 · Sizes there and back
 #
-# A convolution makes $\lfloor (n + 2p - k)/s \rfloor + 1$ numbers from $n$. The way back follows from the stamps: $n$ of
-# them, with gaps of $s$ between their starts; the last one is $k$ wide; padding is cut off on both sides.
+# A convolution makes $\lfloor (n + 2p - k)/s \rfloor + 1$ numbers from $n$. The way back follows from the stamps: $n$
+# of them, with gaps of $s$ between their starts; the last one is $k$ wide; padding is cut off on both sides.
 #
 # ### Your turn · The size after a transposed convolution (4 min)
 #
-# PyTorch has one more setting, `output_padding`: the result keeps so many more rows at the bottom and columns at the right.
-# (If padding cuts some off, it cuts off so many less; beyond that, they are zeros plus the bias.) Write the size. The
-# calculator below will use your function.
+# PyTorch has one more setting, `output_padding`: the result keeps so many more rows at the bottom and columns at the
+# right. (If padding cuts some off, it cuts off so many less; beyond that, they are zeros plus the bias.) Write the
+# size. The calculator below will use your function.
 
 
 # %% tags=["exercise"]
@@ -171,16 +172,16 @@ for n, k, s, p in itertools.product(range(4, 33), range(1, 8), range(1, 5), rang
 assert output_size(27, 3, 2, 1) == output_size(28, 3, 2, 1) == 14
 
 # %% [markdown]
-# With kernel 3, stride 2 and padding 1, both 27 and 28 pixels become 14, because the formula rounds down. So from the size of
-# the output one cannot tell the size of the input, and `output_padding` answers the question that rounding left open. What
-# is missing is always less than the stride; PyTorch refuses an `output_padding` that is neither smaller than the stride nor
-# than the *dilation*, the spacing of a kernel's weights, which is 1 in this course.
+# With kernel 3, stride 2 and padding 1, both 27 and 28 pixels become 14, because the formula rounds down. So from the
+# size of the output one cannot tell the size of the input, and `output_padding` answers the question that rounding
+# left open. What is missing is always less than the stride; PyTorch refuses an `output_padding` that is neither
+# smaller than the stride nor than the *dilation*, the spacing of a kernel's weights, which is 1 in this course.
 #
 # ## 3 · How far does a neuron see?
 #
-# An output number of one 3 × 3 layer depends on 3 × 3 pixels. From one layer to the next, the **receptive field** grows by
-# $(k - 1)$ steps, where a step is one pixel at first, two behind a layer with stride 2, four behind two of them, and so
-# on. To measure the field, we ask for the slopes of one output number: every pixel with a slope is seen.
+# An output number of one 3 × 3 layer depends on 3 × 3 pixels. From one layer to the next, the **receptive field**
+# grows by $(k - 1)$ steps, where a step is one pixel at first, two behind a layer with stride 2, four behind two of
+# them, and so on. To measure the field, we ask for the slopes of one output number: every pixel with a slope is seen.
 
 
 # %%
@@ -232,14 +233,14 @@ assert fields == seen, "the rule should agree with the measurement"
 assert fields[2][-1] > 28
 
 # %% [markdown]
-# With stride 1 the field grows by two pixels per layer. With stride 2 it about doubles each time, and after four layers it is wider
-# than our images. So an encoder with strides gets from strokes to whole digits in few layers.
+# With stride 1 the field grows by two pixels per layer. With stride 2 it about doubles each time, and after four
+# layers it is wider than our images. So an encoder with strides gets from strokes to whole digits in few layers.
 #
 # ## 4 · Shifting, and flipping
 #
-# A convolution should be **equivariant**: to shift and then convolve is to convolve and then shift. We measure it for a convolution
-# whose border wraps around as `roll` does (`padding_mode="circular"`), and for a dense layer; both have random weights. And we
-# compare with SciPy, which keeps the mathematicians' definition of a convolution.
+# A convolution should be **equivariant**: to shift and then convolve is to convolve and then shift. We measure it for
+# a convolution whose border wraps around as `roll` does (`padding_mode="circular"`), and for a dense layer; both have
+# random weights. And we compare with SciPy, which keeps the mathematicians' definition of a convolution.
 
 # %%
 convolution = nn.Conv2d(1, 1, kernel_size=5, padding=2, padding_mode="circular")
@@ -264,9 +265,10 @@ assert broken["dense layer"] > 0.5, "a dense layer should not"
 assert np.allclose(scipys, flipped, atol=1e-5) and not np.allclose(scipys, ours, atol=1e-5)
 
 # %% [markdown]
-# The convolution commutes with shifts up to rounding, and the dense layer does not at all. SciPy gives other numbers than PyTorch,
-# and the same once the kernel is **flipped**, top to bottom and left to right: in mathematics a convolution flips first, and what
-# PyTorch computes is called **cross-correlation**. A network would simply learn the flipped weights.
+# The convolution commutes with shifts up to rounding, and the dense layer does not at all. SciPy gives other numbers
+# than PyTorch, and the same once the kernel is **flipped**, top to bottom and left to right: in mathematics a
+# convolution flips first, and what PyTorch computes is called **cross-correlation**. A network would simply learn the
+# flipped weights.
 #
 # ## 5 · Multiplications and seconds
 #
@@ -355,18 +357,19 @@ assert final["dense, ten times as long"] < final["dense"], "training longer shou
 assert final["convolutional"] < 0.9 * final["dense, ten times as long"], "but not enough"
 
 # %% [markdown]
-# The dense network uses each weight once per image. So do the two dense layers of the convolutional network, which hold most of
-# its parameters. But each of its kernels is used at 49 or at 196 places, and these few weights do nearly all of the
-# multiplications. Ten times as many epochs help the dense network and do not bring it there. (Why do its two curves differ
-# from the start? `fit` raises the learning rate during the first tenth of a training and lowers it afterwards, and
-# in a longer training both take longer.)
+# The dense network uses each weight once per image. So do the two dense layers of the convolutional network, which
+# hold most of its parameters. But each of its kernels is used at 49 or at 196 places, and these few weights do nearly
+# all of the multiplications. Ten times as many epochs help the dense network and do not bring it there. (Why do its
+# two curves differ from the start? `fit` raises the learning rate during the first tenth of a training and lowers it
+# afterwards, and in a longer training both take longer.)
 #
 # ## 6 · One number among tens of thousands
 #
-# The course's convolutional autoencoder **starts dark**: its last bias begins at −2, whose logistic function is about the mean brightness of
-# a digit, instead of at about 0, mid-grey. Otherwise, the first thing that training asks of every weight in the last layer is "darker!",
-# and they may all overshoot into the flat part of the logistic function, like the hasty walker of lesson 01. Or is
-# that only a matter of the learning rate? We train very briefly, from three seeds, at three rates.
+# The course's convolutional autoencoder **starts dark**: its last bias begins at −2, whose logistic function is about
+# the mean brightness of a digit, instead of at about 0, mid-grey. Otherwise, the first thing that training asks of
+# every weight in the last layer is "darker!", and they may all overshoot into the flat part of the logistic function,
+# like the hasty walker of lesson 01. Or is that only a matter of the learning rate? We train very briefly, from three
+# seeds, at three rates.
 
 # %%
 early = {}
