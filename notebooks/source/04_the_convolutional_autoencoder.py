@@ -321,9 +321,8 @@ plots.show(
 # the digit, the output should shift with it:
 
 # %%
-shifted = F.pad(digit, [2, 0])[
-    :, :28
-]  # two columns of zeros on the left, two less on the right
+# Two columns of zeros on the left, two less on the right.
+shifted = F.pad(digit, [2, 0])[:, :28]
 before, after = convolve(digit, kernel), convolve(shifted, kernel)
 difference = (after[:, 2:] - before[:, :-2]).abs().max()
 print(f"convolved, then shifted; shifted, then convolved: they differ by {difference}")
