@@ -37,9 +37,9 @@ test_set = load_digits("test").subset(slice(0, 2000))
 # %% [markdown]
 # ## 1 · A digit moves by two pixels
 #
-# Take a handwritten digit and move it two pixels to the right. You would hardly notice. Numbers notice it. For each
-# of 500 test digits we compute the squared difference, summed over the pixels, to its own shifted copy, and then to
-# the most similar training digit **with another label**.
+# Take a handwritten digit and move it two pixels to the right. You would hardly notice, but a list of numbers changes
+# a lot. For each of 500 test digits we compute the squared difference, summed over the pixels, to its own shifted
+# copy, and then to the most similar training digit **with another label**.
 #
 # **Predict.** Which is nearer, pixel by pixel: the same digit two pixels further right, or a different digit at the
 # same place?
@@ -563,7 +563,7 @@ for s, p in [(1, 0), (2, 0), (2, 1), (3, 1)]:
 # %% [markdown]
 # All four stamps reach the centre, but the L of the 3 has a zero there, so the sum is $1 + 2 + 4 = 7$. This
 # unevenness leaves a pattern on the images of some networks: [Checkerboards](deeper/04_checkerboards.ipynb) shows how
-# it is measured and avoided (30 minutes, optional).
+# it is measured and avoided (25 minutes, optional).
 #
 # What is *transposed* here? A convolution only multiplies and adds, so it is a matrix. Take a row of five pixels and
 # the kernel (1, 2, 4): the convolution makes three numbers, and its matrix $W$ has three rows and five columns. Feed
@@ -712,9 +712,9 @@ plots.show(
 
 # %% [markdown]
 # With as many weights and as many steps, the convolutional network makes much smaller errors, and all three seeds
-# agree. It even stays ahead of a dense network with seven times as many weights. The dense networks needed He's
-# start, as in lesson 03, while for the convolutional one PyTorch's own was better. With one start for all, we would
-# have compared starts.
+# agree. It even stays ahead of a dense network with seven times as many weights. The dense networks needed He's start
+# ([why](deeper/03_starting_weights.ipynb)), while for the convolutional one PyTorch's own was better. With one start
+# for all, we would have compared starts.
 #
 # In the pictures, the dense strokes have ragged edges and specks beside them, because neighbouring pixels are
 # computed by weights that know nothing of each other. The convolutional strokes are smooth. The price is computing
@@ -723,7 +723,7 @@ plots.show(
 #
 # ## 7 · What it has learnt
 #
-# Nobody designed these kernels. The first layer has 16 of them, which read the picture, and the last layer has 16
+# Nobody designed the kernels of our network. Its first layer has 16, which read the picture, and its last layer 16
 # that stamp it. We draw eight of each before and after training.
 #
 # **Predict.** What will they look like? Which of the two layers has changed more?
