@@ -37,9 +37,9 @@ test_set = load_digits("test").subset(slice(0, 2000))
 # %% [markdown]
 # ## 1 · A digit moves by two pixels
 #
-# Take a handwritten digit and move it two pixels to the right. You would hardly notice, but a list of numbers changes
-# a lot. For each of 500 test digits we compute the squared difference, summed over the pixels, to its own shifted
-# copy, and then to the most similar training digit **with another label**.
+# Take a handwritten digit and move it two pixels to the right. You would hardly notice. For each of 500 test digits
+# we compute the squared difference, summed over the pixels, to its own shifted copy, and then to the most similar
+# training digit **with another label**.
 #
 # **Predict.** Which is nearer, pixel by pixel: the same digit two pixels further right, or a different digit at the
 # same place?
@@ -124,12 +124,10 @@ plots.show(
 # its layers by itself, and `forward` is what happens when the network is called. Read only the shapes for now. `SiLU`
 # is $a \cdot \varphi(a)$ with the logistic function $\varphi$, a smooth relative of ReLU.
 
+
 # %%
-CODE = 16  # numbers per digit
-
-
 class ConvAutoencoder(nn.Module):  # image → code → image
-    def __init__(self, latent_dim=CODE):
+    def __init__(self, latent_dim=16):
         super().__init__()
         self.encoder = nn.Sequential(
             nn.Conv2d(1, 16, kernel_size=4, stride=2, padding=1),  # (16, 14, 14)
@@ -166,6 +164,7 @@ class ConvAutoencoder(nn.Module):  # image → code → image
 # **Predict.** PCA with 16 numbers is our yardstick from lesson 02. How far below its error will the network come?
 
 # %%
+CODE = 16  # numbers per digit
 EPOCHS = budget(cpu=21_000, gpu=280_000) // len(train_set)  # so many images in all
 
 
@@ -174,7 +173,7 @@ def start_dark(model):
     return model
 
 
-model = start_dark(ConvAutoencoder())
+model = start_dark(ConvAutoencoder(CODE))
 fit(model, train_set, epochs=EPOCHS, lr=1.5e-2, batch_size=64)
 
 pca = PCA(CODE, random_state=0).fit(train_set.floats.flatten(1))
@@ -637,7 +636,7 @@ def start_like_he(network):
 
 
 contest = {  # name: how to make it, learning rate, whether He's start is the better one
-    "convolutional": (ConvAutoencoder, 1.5e-2, False),
+    "convolutional": (lambda: ConvAutoencoder(CODE), 1.5e-2, False),
     "dense, as many weights": (lambda: dense((42,)), 2e-2, True),
     "dense, 7 times as many": (lambda: dense((256, 128)), 8e-3, True),
 }
@@ -730,7 +729,7 @@ plots.show(
 
 # %%
 seed_everything(0)
-untrained, network = ConvAutoencoder(), trained["convolutional"][0].to("cpu")
+untrained, network = ConvAutoencoder(CODE), trained["convolutional"][0].to("cpu")
 layers = {
     "first layer (reads)": lambda m: m.encoder[0],
     "last layer (stamps)": lambda m: m.decoder[-1],
@@ -957,8 +956,6 @@ fit(mine, train_set, epochs=2 * EPOCHS, lr=1.5e-2, batch_size=64)
 #   GitHub](https://github.com/vdumoulin/conv_arithmetic).
 # - 3Blue1Brown, [But what is a convolution?](https://www.youtube.com/watch?v=KuXjwB4LzSA): a video that shows the
 #   same operation with dice, probabilities and blurred photographs.
-# - A. Odena, V. Dumoulin, C. Olah, [Deconvolution and checkerboard
-#   artifacts](https://distill.pub/2016/deconv-checkerboard/) (2016): interactive, on what uneven stamps do to images.
 # - Y. LeCun et al., [Backpropagation applied to handwritten zip code
 #   recognition](https://doi.org/10.1162/neco.1989.1.4.541) (1989): learnt kernels, on digits from real envelopes.
 # - J. Masci et al., [Stacked convolutional auto-encoders for hierarchical feature

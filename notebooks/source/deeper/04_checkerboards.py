@@ -287,6 +287,8 @@ doubling = {
         nn.Upsample(scale_factor=2), nn.Conv2d(c, d, 3, padding=1)
     ),
 }
+
+# %%
 with torch.no_grad():
     made = {
         name: torch.cat([decoder_with(double)(torch.randn(20, 16)) for _ in range(30)])
