@@ -192,7 +192,7 @@ assert misfit(letters).median() > misfit(digits.floats[::4]).quantile(0.95), (
 )
 
 # %% [markdown]
-# The network knows digits only, so it cannot rebuild most letters, and its error gives the strangers away: each dashed line is the error of one letter, and each bar counts digits. Factories look for
+# The network knows digits only, so it rebuilds letters badly, and its error gives the strangers away: each dashed line is the error of one letter, and each bar counts digits. Factories look for
 # scratches in the same way. In this course you will also clean speech and X-rays, and measure what a network invents while
 # it cleans ([lesson 05](05_denoising_autoencoders.ipynb)); hide from a computer whether a face is a man's or a woman's, while it still recognises the person; and make small works of art.
 #

@@ -350,15 +350,14 @@ assert abs(loss_at(torch.zeros(1, 2)).item() - 0.25) < 1e-6
 assert plain_slope < 0.1 * start_slope, "the plain should be flat"
 
 # %% [markdown]
-# The careful walker (0.3) goes the right way but hardly moves, and the middle one (10) arrives soon and stays. The hasty one (100) jumps back and forth. Where its weights are large, the neuron is so sure that $o(1 - o)$, and
+# The careful walker (0.3) hardly moves, and the middle one (10) arrives soon and stays. The hasty one (100) jumps back and forth. Where its weights are large, the neuron is so sure that $o(1 - o)$, and
 # with it the slope, is almost 0, and there it creeps until a steep place throws it out again. It passes the bottom several
 # times and never stays. (Such plains are the price of a squared error behind a logistic function; another loss,
 # cross-entropy, would not have them.) When any training goes
 # wrong, the first suspect is a learning rate that is too small or too large.
 #
 # Is 10 a normal learning rate? No: these slopes are small, because $o(1 - o)$ is at most ¼ and the errors of sevens
-# and twos partly cancel. Every task has a scale of its own, so the rate has to be tried out. What did the middle
-# walker learn? We ask it about sevens and twos that it has never seen.
+# and twos partly cancel. Every task has a scale of its own, so the rate has to be tried out. What did the middle walker learn? We ask it about unseen digits.
 
 # %%
 w, b = paths[1][-1]
@@ -472,7 +471,7 @@ with torch.no_grad():
 # Ten neurons follow the whole wave, and what is left of their error is mostly the noise of the points, whose mean
 # square is $0.1^2 = 0.01$. The panel at the right was drawn with *your* layer: each neuron contributes a step up or
 # down, and their sum is the wave. With enough hidden neurons a network can follow any continuous curve on a finite
-# stretch as closely as you like (Cybenko, 1989). Such weights *exist*; whether training finds them is another matter.
+# stretch as closely as you like (Cybenko, 1989). Whether training finds such weights is another matter.
 #
 # ## 5 · The same network, asked for its own input
 #
