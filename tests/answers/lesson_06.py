@@ -4,13 +4,8 @@ import torch
 from torch.distributions import Bernoulli
 from torch.distributions import kl_divergence as kl
 from torch.func import jacrev, vmap
-from torch.nn import functional as F
 
 from vae_helpers import checks
-
-
-def mirror(h, w1, w2, b1, b2):
-    return F.linear(F.linear(h, w2.T, b2).sigmoid(), w1.T, b1)
 
 
 def sparsity(h, rho):
@@ -31,38 +26,24 @@ def by_autograd(h, w):
     )
 
 
-def inside(filled, images, hole):
-    return torch.stack([F.mse_loss(f[m], i[m]) for f, i, m in zip(filled, images, hole, strict=True)])
+def by_threshold(codes, k):
+    return codes * (codes >= codes.sort(1).values[:, -k:][:, :1])
+
+
+def by_rank(codes, k):
+    return torch.where(codes.argsort(1).argsort(1) >= codes.shape[1] - k, codes, torch.zeros_like(codes))
 
 
 RIGHT = [
-    (checks.tied_decoder, mirror),
     (checks.sparsity_penalty, sparsity),
     (checks.sigmoid_jacobian, jacobian),
     (checks.sigmoid_jacobian, by_autograd),
-    (checks.hole_error, inside),
+    (checks.top_k, by_threshold),
+    (checks.top_k, by_rank),
 ]
 
 WRONG = [
     (checks.sparsity_penalty, lambda h, rho: float(sparsity(h, rho)), "gradient"),
-    (checks.tied_decoder, lambda h, w1, w2, b1, b2: ..., "returns nothing yet"),
-    (checks.tied_decoder, lambda h, w1, w2, b1, b2: mirror(h, w2, w1, b2, b1), "w2 before w1"),
-    (
-        checks.tied_decoder,
-        lambda h, w1, w2, b1, b2: mirror(h, w1.T, w2.T, b1, b2),
-        "The decoder needs the matrices transposed. nn",
-    ),
-    (checks.tied_decoder, lambda h, w1, w2, b1, b2: mirror(h, w2.T, w1.T, b2, b1), "stopped with RuntimeError"),
-    (checks.tied_decoder, lambda h, w1, w2, b1, b2: mirror(h, w1, w2, b2, b1), "stopped with RuntimeError"),
-    (checks.tied_decoder, lambda h, w1, w2, b1, b2: mirror(h, w1, w2, 0 * b1, 0 * b2), "does not depend on `b1`"),
-    (checks.tied_decoder, lambda h, w1, w2, b1, b2: (h @ w2 + b2) @ w1 + b1, "φ is missing"),
-    (checks.tied_decoder, lambda h, w1, w2, b1, b2: mirror(h, w1, w2, b1, b2).sigmoid(), "the logistic function of"),
-    (
-        checks.tied_decoder,
-        lambda h, w1, w2, b1, b2: mirror(h, w1.inverse().T, w2.inverse().T, b1, b2),
-        "stopped with RuntimeError",
-    ),
-    (checks.tied_decoder, lambda h, w1, w2, b1, b2: mirror(h, w1, w2, b1, b2) + 1, "too large by 1"),
     (checks.sparsity_penalty, lambda h, rho: ..., "returns nothing yet"),
     (
         checks.sparsity_penalty,
@@ -115,33 +96,10 @@ WRONG = [
     (checks.sigmoid_jacobian, lambda h, w: jacobian(h, w).sum(), "You took the sum over dimension 0"),
     (checks.sigmoid_jacobian, lambda h, w: jacobian(h, w).mean(), "You took the mean over dimension 0"),
     (checks.sigmoid_jacobian, lambda h, w: jacobian(h, w) / 3, "0.3333 times"),
-    (checks.hole_error, lambda filled, images, hole: ..., "returns nothing yet"),
-    (checks.hole_error, lambda filled, images, hole: (filled - images).square().mean((1, 2, 3)), "the whole image"),
-    (
-        checks.hole_error,
-        lambda filled, images, hole: ((filled - images) * hole).square().mean((1, 2, 3)),
-        "divided by all pixels",
-    ),
-    (
-        checks.hole_error,
-        lambda filled, images, hole: ((filled - images) * hole).square().sum((1, 2, 3)),
-        "summed over the hole",
-    ),
-    (
-        checks.hole_error,
-        lambda filled, images, hole: inside(filled, images, ~hole),
-        "True and False in `hole` were exchanged",
-    ),
-    (checks.hole_error, lambda filled, images, hole: inside(filled, images, hole).sqrt(), "the square roots of"),
-    (
-        checks.hole_error,
-        lambda filled, images, hole: ((filled - images).abs() * hole).sum((1, 2, 3)) / hole.sum((1, 2, 3)),
-        "returned",
-    ),
-    (checks.hole_error, lambda filled, images, hole: F.mse_loss(filled[hole], images[hole]), "pooled the pixels"),
-    (
-        checks.hole_error,
-        lambda filled, images, hole: inside(filled, images, hole).mean(),
-        "You took the mean over dimension 0",
-    ),
+    (checks.top_k, lambda codes, k: ..., "returns nothing yet"),
+    (checks.top_k, lambda codes, k: codes.topk(k, dim=1).values, "k values alone"),
+    (checks.top_k, lambda codes, k: by_threshold(codes.T, k).T, "each unit"),
+    (checks.top_k, lambda codes, k: codes - by_threshold(codes, codes.shape[1] - k), "the smallest"),
+    (checks.top_k, lambda codes, k: by_threshold(codes, k).detach(), "gradient"),
+    (checks.top_k, lambda codes, k: (codes >= codes.sort(1).values[:, -k:][:, :1]).float(), "signs"),
 ]

@@ -1,47 +1,13 @@
 """Checks for lesson 06: other autoencoders."""
 
 import torch
-from torch import Tensor, tensor
+from torch import tensor
+from torch.nn.functional import avg_pool2d
 
-from vae_helpers.checks.verdict import Verdict, compare, draw, exercise
+from vae_helpers.checks.verdict import Verdict, compare, draw, exercise, measured, outputs, together
+from vae_helpers.data import load_digits
 
-__all__ = ["hole_error", "sigmoid_jacobian", "sparsity_penalty", "tied_decoder"]
-
-
-@exercise
-def tied_decoder(answer) -> Verdict:
-    """Check ``answer(h, w1, w2, b1, b2)``: the decoder that mirrors an encoder of two layers.
-
-    The encoder is h = φ(w2 φ(w1 x)) with the logistic φ, weights as ``nn.Linear`` stores them, (units, inputs), and
-    codes h (N, code). The decoder is φ(h w2 + b2) w1 + b1, (N, pixels): the same weights, transposed and in
-    reverse order, with biases of its own and no φ at the end.
-    """
-
-    def solution(h: Tensor, w1: Tensor, w2: Tensor, b1: Tensor, b2: Tensor, phi=torch.sigmoid) -> Tensor:
-        return phi(h @ w2 + b2) @ w1 + b1
-
-    return compare(
-        answer,
-        lambda h, w1, w2, b1, b2: solution(h, w1, w2, b1, b2),
-        cases=[
-            draw((2, 3), (3, 3), (3, 3), (3,), (3,)),  # square: a wrong order does not stop here, so it can be told
-            draw((4, 2), (3, 5), (2, 3), (5,), (3,)),
-            draw((1, 1), (2, 3), (1, 2), (3,), (2,)),
-        ],
-        hints={
-            "The decoder undoes the last layer first, so w2 before w1.": (
-                lambda h, w1, w2, b1, b2: solution(h, w2, w1, b2, b1)
-            ),
-            "The decoder needs the matrices transposed. nn.Linear computes x @ w.T, its mirror image h @ w.": (
-                lambda h, w1, w2, b1, b2: solution(h, w1.T, w2.T, b1, b2)
-            ),
-            "φ is missing between the two layers.": (
-                lambda h, w1, w2, b1, b2: solution(h, w1, w2, b1, b2, lambda x: x)
-            ),
-        },
-        gradient=True,
-        praise="Right: the same weights, transposed and in reverse order, with biases of their own.",
-    )
+__all__ = ["sigmoid_jacobian", "sparsity_penalty", "top_k"]
 
 
 @exercise
@@ -113,37 +79,49 @@ def sigmoid_jacobian(answer) -> Verdict:
 
 
 @exercise
-def hole_error(answer) -> Verdict:
-    """Check ``answer(filled, images, hole)``: squared error per pixel, over the pixels of each hole only, (N,).
+def top_k(answer) -> Verdict:
+    """Check ``answer(codes, k)``: codes (N, units) in which each row keeps its k largest values; the others are 0."""
 
-    All are (N, 1, H, W); ``hole`` is True where pixels were hidden. Holes may differ in size.
-    """
-
-    def case(count: int, height: int, width: int) -> tuple[Tensor, Tensor, Tensor]:
-        filled, images = draw((count, 1, height, width), (count, 1, height, width))
-        size = torch.arange(height * width).reshape(height, width)
-        return filled, images, torch.stack([size < 1 + 3 * n for n in range(count)]).unsqueeze(1)
-
-    def total(values: Tensor) -> Tensor:
-        return values.flatten(1).sum(1)
+    def solution(codes, k, dim=1, largest=True):
+        values, places = codes.topk(k, dim=dim, largest=largest)
+        return torch.zeros_like(codes).scatter(dim, places, values)
 
     return compare(
         answer,
-        lambda filled, images, hole: total((filled - images).square() * hole) / total(hole),
-        cases=[case(3, 5, 6), case(2, 4, 3), case(1, 1, 2)],
+        lambda codes, k: solution(codes, k),
+        cases=[(tensor([[0.3, 0.9, 0.1], [0.8, 0.2, 0.7]]), 1), (*(x.exp() for x in draw((5, 7))), 3)],
         hints={
-            "You averaged over the whole image; what the network could see makes the error look small.": (
-                lambda filled, images, hole: (filled - images).square().flatten(1).mean(1)
+            "You kept the largest values of each unit; keep those of each image, along dimension 1.": (
+                lambda codes, k: solution(codes, k, dim=0)
             ),
-            "You divided by all pixels of the image: divide by the number of pixels in the hole.": (
-                lambda filled, images, hole: ((filled - images).square() * hole).flatten(1).mean(1)
-            ),
-            "You summed over the hole: divide by its number of pixels, so that holes of any size compare.": (
-                lambda filled, images, hole: total((filled - images).square() * hole)
-            ),
-            "You pooled the pixels of all holes: return one number per image.": (
-                lambda filled, images, hole: (filled - images).square()[hole].mean()
+            "You kept the smallest values.": lambda codes, k: solution(codes, k, largest=False),
+            "These are the k values alone: put them back in their places, with 0 in all others.": (
+                lambda codes, k: codes.topk(k, dim=1).values
             ),
         },
-        praise="Right: only what was hidden counts, and every hidden pixel counts the same.",
+        gradient=True,
+        praise="Right: each image chooses its own k units, and all others are silent.",
+    )
+
+
+@exercise(seconds=60)
+def workshop(model) -> Verdict:
+    """Check an autoencoder of 14 × 14 digits with 256 units: few are dead, 12 at most active, and the error small."""
+    images = avg_pool2d(load_digits("test").floats[:1000], 2)
+    error = (outputs(model, images) - images).square().flatten(1).sum(1).mean()
+    with torch.no_grad():
+        codes = model.encode(images.to(next(model.parameters()).device)).cpu()
+    dead = (codes.std(0) < 0.01).sum() + max(0, 256 - codes.shape[1])
+    return together(
+        measured(
+            dead,
+            what="The number of dead units",
+            at_most=49,
+            praise="The dictionary is in use.",
+            hint="Why do units die?",
+        ),
+        measured(error, what="The squared error per held-out image", at_most=2.5, praise="And it reads well."),
+        measured(
+            (codes != 0).sum(1).max(), what="The largest number of active units", at_most=12, praise="Still sparse."
+        ),
     )
