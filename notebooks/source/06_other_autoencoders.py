@@ -3,8 +3,7 @@
 #
 # So far a narrow code, or noise on the input, forced our autoencoders to learn something. Is a narrow code the only
 # way to keep a network from simply copying? In this lesson the code gets *more* numbers than the picture has pixels.
-# We watch the network cheat, and then stop the cheating in four other ways, one of which is used today to look inside
-# large language models.
+# We watch the network cheat, and then stop the cheating in four other ways.
 #
 # **You will be able to**
 #
@@ -42,8 +41,8 @@ device = pick_device()
 # ## 1 · Too much room
 #
 # A code with fewer numbers than the picture is called **undercomplete**, and one with as many or more
-# **overcomplete**. Why would anybody want the second? Because a good description need not be short: a dictionary has
-# a hundred thousand words, and although a sentence uses only a few of them, the large choice makes it precise.
+# **overcomplete**. Why would anybody want the second? Because a good description need not be short: a sentence uses few
+# of the hundred thousand words in a dictionary, and the large choice makes it precise.
 #
 # To train such codes in seconds, we make the digits smaller: the mean of each 2 × 2 block of pixels becomes one
 # pixel. That leaves 14 × 14 = 196 pixels, and the code gets 256 numbers.
@@ -195,14 +194,12 @@ assert noise_passed_on(plain) > 1.6 * noise_passed_on(narrow), (
 #
 # $$ \text{loss} = \lVert \hat x - x \rVert^2 + \lambda \cdot \Omega $$
 #
-# The rest of the lesson is about what to put in place of $\Omega$. The cheapest idea needs no $\Omega$ at all, it sets $V = W$: see
+# The rest of the lesson is about what to put in place of $\Omega$. The cheapest idea needs no $\Omega$ and sets $V = W$:
 # [Deeper · Tied weights](deeper/06_tied_weights.ipynb) (15 minutes, optional).
 #
 # ## 2 · Sparse codes: the L1 penalty
 #
-# In the plain network nearly every unit takes part in every picture, so nothing can be read from a single one. A
-# **sparse** code has many units of which only a few are active for any one picture, as a sentence uses few words of
-# the dictionary. The direct way to get there is to let each unit pay for its activation, with the **L1 norm**
+# In the plain network nearly every unit takes part in every picture. A **sparse** code has many units of which only a few are active for any one picture. The direct way there is to let each unit pay for its activation, with the **L1 norm**
 # $\Omega = \sum_j |h_j|$. Why not the squares, the **L2 norm**?
 #
 # **Predict.** One unit would like the value $a$, and any other value $h$ costs $(h - a)^2$. Now we add $\lambda |h|$, or
@@ -293,9 +290,8 @@ def sparsity_and_dead(model):
 
 
 # %% [markdown]
-# To count values near zero would be unfair, because a network may make its whole code small and its decoder large.
-# **Hoyer's measure** in the cell above does not care about scale. We also count **dead units**: those that hardly change from picture to
-# picture (standard deviation below 0.01), and so say nothing.
+# **Hoyer's measure** in the cell above counts silent units without caring about the code's scale. We also count **dead units**: those that hardly change from picture to
+# picture (standard deviation below 0.01).
 #
 # **Predict.** From row to row, the weight is about three times as large. What happens to each column?
 
@@ -330,10 +326,9 @@ for code, expected in (([1.0, 1, 1, 1], 0), ([0.0, 0, 5, 0], 1)):
 #
 # $$ \Omega = \sum_j \Big[ \rho \log \frac{\rho}{\hat\rho_j} + (1 - \rho) \log \frac{1 - \rho}{1 - \hat\rho_j} \Big], \qquad \hat\rho_j = \frac1N \sum_{n=1}^N h_j(x_n) $$
 #
-# It is 0 if all means are on target. A unit that is too active pays, and one that is always silent pays too. You
-# will meet the KL again in lesson 07, where it is one of the two terms of the VAE's loss.
+# It is 0 if all means are on target. A unit that is too active pays, and one that is always silent pays too.
 #
-# ### Your turn 1 · The KL penalty (7 min)
+# ### Your turn 1 · The KL penalty (6 min)
 #
 # Write the penalty for codes `h` (N, units) and the target `rho`, a number. Return one number, the sum over the units,
 # and mind over what you average first. The next cell trains with it.
@@ -451,18 +446,16 @@ assert strong_codes.max() < 0.5 and test_error(kl_strong) > test_error(kl), (
 #
 # ## 4 · Just keep the k largest: TopK
 #
-# If we want few active units, why negotiate by a price? **TopK** (Makhzani and Frey, 2013, who called it
-# the *k-sparse autoencoder*) keeps the $k$ largest activations of each picture and sets all others to zero. There is no
-# $\lambda$ to tune and nothing that pulls the surviving activations towards zero, and $k$ says directly how long the
-# description is. Since 2024, sparse autoencoders of this kind with millions of units have been trained on the inner
-# activations of language models. Many of their units stand for things that have names, such as a place or a kind of
-# mistake in a program.
+# If we want few active units, why negotiate by a price? **TopK** (Makhzani and Frey, 2013) keeps the $k$ largest
+# activations of each picture and sets all others to zero. There is no $\lambda$ to tune, and nothing pulls the surviving
+# activations towards zero. Since 2024 sparse autoencoders of this kind, with millions of units, are trained on the inner
+# activations of language models, where many units turn out to stand for things that have names, such as a place.
 #
-# ### Your turn 2 · TopK (6 min)
+# ### Your turn 2 · TopK (5 min)
 #
 # Write it for codes (N, units): return a tensor of the same shape in which each row keeps its `k` largest values. Useful:
 # `values, places = codes.topk(k, dim=1)`, and `zeros.scatter(1, places, values)`, which writes values at places of a
-# tensor. The gradient should reach the kept values and no others. Your function becomes the network's activation.
+# tensor. The gradient should reach the kept values and no others.
 
 
 # %% tags=["exercise"]
@@ -537,15 +530,14 @@ assert sparsity_and_dead(topk)[1] > 100, "many units of the TopK network should 
 assert test_error(topk) < test_error(narrow), "12 of 256 should say more than 16 of 16"
 
 # %% [markdown]
-# Every digit picks its own few units out of the dictionary, and their sum spells it. But see how many are dead here
-# as well: a unit that loses the competition at the beginning gets no gradient, so it never improves and never wins. Dead
-# units are the daily worry of everybody who trains large sparse autoencoders, and curing them is this lesson's workshop.
+# Every digit picks its own few units, and their sum spells it. But many units are dead here as well: one that loses the
+# competition at the beginning gets no gradient, so it never improves and never wins. Dead units are the daily worry of
+# everybody who trains large sparse autoencoders, and curing them is this lesson's workshop.
 #
 # ## 5 · Contractive autoencoders
 #
 # Here is another wish. If two pictures differ by a bit of dust, their codes should be almost the same. How far does
-# the code move if the pixels change a little? There is a slope for each pair, the change of unit $j$ when pixel $i$
-# changes, and all of them together form the **Jacobian** $J$, with $J_{ji} = \partial h_j / \partial x_i$. Small noise
+# the code move if the pixels change a little? The slopes $J_{ji} = \partial h_j / \partial x_i$, one for each unit and pixel, form the **Jacobian** $J$. Small noise
 # of variance $\sigma^2$ per pixel moves the code by $\sigma^2 \lVert J \rVert_F^2$ on average (in squared distance), where
 # $\lVert J \rVert_F^2$ is the sum of all squared entries, the squared **Frobenius norm**. The
 # **contractive autoencoder** (Rifai and others, 2011) takes it as its penalty. For our one layer, the chain rule and
@@ -553,10 +545,9 @@ assert test_error(topk) < test_error(narrow), "12 of 256 should say more than 16
 #
 # $$ J_{ji} = h_j (1 - h_j) \, W_{ji}, \qquad \Omega = \lVert J \rVert_F^2 = \sum_j \big( h_j (1 - h_j) \big)^2 \, \sum_i W_{ji}^2 $$
 #
-# ### Your turn 3 · The contractive penalty (7 min)
+# ### Your turn 3 · The contractive penalty (6 min)
 #
-# Write it for a batch: codes `h` (N, units) and weights `w` (units, pixels) give one number per image, (N,). The inner sum
-# does not depend on the picture at all. Two trainings below use your function.
+# Write it for a batch: codes `h` (N, units) and weights `w` (units, pixels) give one number per image, (N,). Two trainings below use your function.
 
 
 # %% tags=["exercise"]
@@ -666,14 +657,13 @@ assert kept[1][0] > 1.5 * kept[1][1], (
 
 # %% [markdown]
 # Without the penalty the arrows almost vanish, because the network copies every point of the plane. With it they point
-# to the arc. The squared error wants to keep the steps that happen in the data, the penalty wants to keep none, and
-# so the network gives up first what it needs least: steps *across* the arc. The denoiser of lesson 05 drew the same
-# picture, and that is no accident: for small noise its loss is a squared error plus a penalty on the Jacobian of
-# encoder and decoder together (Alain and Bengio, 2014).
+# to the arc. The error wants to keep the steps that happen in the data and the penalty wants to keep none, so
+# the network gives up first what it needs least: steps *across* the arc. The denoiser of lesson 05 drew the same
+# picture, and for small noise its loss indeed is a squared error plus a penalty on a Jacobian (Alain and Bengio, 2014).
 #
-# Why tied weights? Else the network can dodge the penalty: it makes $W$ small and $V$ large, so that all codes move
-# closer together. [Deeper · Contraction](deeper/06_contraction.ipynb) (20 minutes, optional) catches it at
-# that trick, checks the formula, and looks along and across for real digits.
+# Why tied weights? Else the network can dodge the penalty with a small $W$ and a large $V$.
+# [Deeper · Contraction](deeper/06_contraction.ipynb) (20 minutes, optional) catches it at that trick, and looks along
+# and across for real digits.
 
 
 # %%
@@ -699,15 +689,13 @@ def denoising_loss(strength):
 # %% [markdown]
 # ## 6 · One table, and where the VAE fits
 #
-# Which regulariser is best? To compare them fairly, everything else must be equal: 256 units, the number of
-# steps, the batches, and the *price*. Each $\lambda$ and $k$ was chosen beforehand so that the squared error is about the same. So the
-# question is what each one buys **at the same price**. Two narrow codes of 16 numbers join, a network and PCA, which
-# is a linear member of the family. All networks are trained from three seeds.
+# Which regulariser is best? To compare fairly, everything else must be equal: 256 units, the steps, the batches, and
+# the *price*, because each $\lambda$ and $k$ was chosen beforehand for about the same squared error. Two narrow codes of 16
+# numbers join, a network and PCA, which is a linear member of the family. All networks are trained from three seeds.
 #
 # We measure the error on clean and on noisy digits, the sparsity, and the **code shift**: how far the noise moves a code,
 # compared with the distance between two digits' codes. And because a useful code should make later work easier, we
-# give it to a **linear probe**, a single layer of ten neurons (*logistic regression*) that learns to name the digit from
-# the codes of clean training digits.
+# give it to a **linear probe**, one layer (*logistic regression*) that learns to name the digit from clean training codes.
 #
 # **Predict.** Which row has the smallest code shift, and which the best probe? Will any row win every column?
 
@@ -756,10 +744,12 @@ recipes = {
     "contractive, tied": (contractive_loss(0.4), {"tied": True}),
     "denoising": (denoising_loss(0.5), {}),
 }
-models = {
-    name: [trained(loss, seed, **settings) for seed in range(3)]
-    for name, (loss, settings) in recipes.items()
-}
+first = {"16 units": narrow, "plain": plain, "L1": l1, "KL": kl, "TopK": topk}  # seed 0
+models = {}
+for name, (loss, settings) in recipes.items():
+    seeds = (1, 2) if name in first else (0, 1, 2)
+    models[name] = [trained(loss, seed, **settings) for seed in seeds]
+    models[name] = [first[name], *models[name]] if name in first else models[name]
 
 components = PCA(16).fit(train_set.floats.flatten(1))
 pca = OneLayer(16, activation=lambda sums: sums).to(device)
@@ -885,20 +875,19 @@ shifts = [sum(values) / len(values) for values in shift.values()]
 assert torch.corrcoef(torch.tensor([shifts, lost]))[0, 1] > 0.6, "more shift, more loss"
 
 # %% [markdown]
-# Read it column by column; where a mean is shaded, no seed of another autoencoder changes the order of what we say here.
+# All three seeds agree on every order that we name here:
 #
 # - **Errors.** Plain reconstructs clean digits best, so every regulariser has its price. On noisy digits denoising wins,
-#   which trained for this task (with noise of 0.5 in place of 0.3). The contractive network comes next and never saw noise.
+#   which trained for a similar task (noise of 0.5). The contractive network comes next and never saw noise.
 # - **Sparsity.** TopK and L1 deliver it. A contractive code is not sparse at all: calm and sparse are different things.
-# - **Code shift.** PCA, denoising and contraction are the calmest. So a small code shift alone is no merit
-#   of a clever penalty, because sixteen linear numbers have it too. Sparse codes are not especially calm.
-# - **Clean probe.** The plain code is worth hardly more than the pixels or 256 random units. Denoising makes it
-#   clearly more useful and KL does so too, while the narrow codes lose most, PCA among them.
+# - **Code shift.** PCA, denoising and contraction are the calmest, so a small code shift alone needs no clever penalty.
+# - **Clean probe.** The plain code is worth about as much as the pixels or 256 random units. Denoising helps
+#   clearly and KL somewhat, while the narrow codes lose most, PCA among them.
 # - **Noisy probe.** Denoising and contraction keep most of their accuracy, and the plain code falls below the pixels. By
 #   and large, the further noise moves a code, the more its probe loses.
 #
-# So no row wins every column: a regulariser is not good as such, it is good *for* something. And this is one data set, one
-# length of training and one $\lambda$ for each. Do not carry the ranking elsewhere, carry the way of comparing.
+# So no row wins every column: a regulariser is good *for* something. And this is one data set and one $\lambda$ for each, so
+# do not carry the ranking elsewhere; carry the way of comparing.
 #
 # **What do the units paint?** Row $j$ of $V$ is what unit $j$ adds to the picture. We draw, for each network, the ten
 # units that contribute most to the reconstructions.
@@ -952,9 +941,8 @@ for name in ("L1", "KL", "contractive, tied", "denoising"):
     )
 
 # %% [markdown]
-# The plain network paints with speckles that mean something only in their sum. With most regularisers a unit paints
-# pieces of strokes and loops, because these remain useful if you may not follow every pixel. The printed correlation of
-# neighbouring pixels says so too: it is near 0 for pure noise and grows as the patterns get smoother.
+# The plain network paints speckles that mean something only in their sum. With a regulariser a unit paints
+# pieces of strokes and loops, and the printed correlation of neighbouring pixels grows.
 #
 # Every autoencoder of these lessons holds the network back at one place:
 
@@ -1000,16 +988,14 @@ plots.show(
 )
 
 # %% [markdown]
-# The **VAE** takes up two threads of this lesson. The KL returns, but where the sparse autoencoder compares each unit's
-# mean over *all pictures* with a coin, the VAE compares the code of *each picture* with a bell curve. And noise returns,
-# on the code instead of on the picture, so the encoder must also say how exactly each number needs to be known.
-# It gives what none of the others is trained for: a distribution from which new codes can be drawn. In lesson 03 a
-# Gaussian fitted to finished codes helped, but was no cure, because nothing had told the codes where to lie.
+# The **VAE** takes up two threads of this lesson. The sparse autoencoder's KL compares each unit's mean over *all
+# pictures* with a coin; the VAE's compares the code of *each picture* with a bell curve. And noise returns, on the code
+# instead of on the picture. Together they give what none of the others is trained for: a distribution from which new codes
+# can be drawn. In lesson 03 a Gaussian fitted to finished codes helped, but was no cure.
 #
 # ## Workshop · Wake the dead units (25 min)
 #
-# The network below works: 12 active units for each digit, and a small error. But most of its 256 units are dead, so you
-# pay for a dictionary of which most words are never used. Bring it to **fewer than 50 dead units**, with a **squared
+# The network below works, but most of its 256 units are dead: most words of the dictionary are never used. Bring it to **fewer than 50 dead units**, with a **squared
 # error of at most 2.5** per image and still at most 12 active units for each picture. The check measures on held-out
 # digits (a unit is dead if its standard deviation over them is below 0.01).
 #
@@ -1074,8 +1060,6 @@ fit(sparse_model, train_set, reconstruction_loss, epochs=EPOCHS, lr=3e-3)
 #
 # - I. Goodfellow, Y. Bengio, A. Courville, [Deep Learning, chapter
 #   14](https://www.deeplearningbook.org/contents/autoencoders.html) (2016): the whole family in one chapter.
-# - B. Olshausen, D. Field, [Emergence of simple-cell receptive field properties by learning a sparse code for natural
-#   images](https://doi.org/10.1038/381607a0) (1996): three pages that connect sparse codes with the brain.
 # - S. Rifai and others, [Contractive auto-encoders](https://icml.cc/2011/papers/455_icmlpaper.pdf) (2011): the Jacobian
 #   penalty, with tied weights.
 # - G. Alain, Y. Bengio, [What regularized auto-encoders learn from the data-generating

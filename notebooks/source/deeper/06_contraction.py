@@ -41,6 +41,7 @@ PIXELS, UNITS = 196, 256
 EPOCHS = budget(cpu=77_000, gpu=77_000) // len(train_set)  # about 600 steps of 128 images
 
 
+# %%
 class OneLayer(nn.Module):
     """The autoencoder of lesson 06: h = φ(W x + b), and x̂ = Vᵀ h + c."""
 
@@ -78,6 +79,7 @@ def test_error(model):
     return squared_error(model(test_images), test_images).mean().item()
 
 
+# %%
 def jacobian_norm(model, codes):
     """‖∂h/∂x‖², the squared Frobenius norm, for codes (N, units): the formula of lesson 06."""
     return (codes * (1 - codes)).square() @ model.W.square().sum(1)
@@ -96,6 +98,7 @@ def denoising_loss(model, images, labels):
     return squared_error(model(images + 0.5 * torch.randn_like(images)), images)
 
 
+# %%
 family = {
     "plain": trained(reconstruction_loss),
     "tied": trained(reconstruction_loss, tied=True),

@@ -39,6 +39,7 @@ PIXELS, UNITS = 196, 256
 EPOCHS = budget(cpu=77_000, gpu=77_000) // len(train_set)  # about 600 steps of 128 images
 
 
+# %%
 class OneLayer(nn.Module):
     """The autoencoder of lesson 06: h = φ(W x + b), and x̂ = Vᵀ h + c."""
 
@@ -94,6 +95,7 @@ def noise_passed_on(model):
     return (difference.square().sum() / noise.square().sum()).item()
 
 
+# %%
 recipes = {
     "untied, 256": {},
     "untied, 128": {"units": 128},
