@@ -201,8 +201,13 @@ def test_bad_input_is_refused_in_a_sentence():
         evaluate.importance_weighted_nll(
             models.DenseVAE(), torch.rand(2, 1, 28, 28), 5, likelihood="gaussian", sigma="optimal"
         )
-    for features in (torch.rand(1, 3), torch.rand(5), torch.full((5, 3), torch.nan)):
-        with pytest.raises(ValueError, match=r"Features must be \(N, D\), of two images at least, and finite"):
+    with pytest.raises(ValueError, match="Only a VAE has a likelihood, and DenseAutoencoder is none"):
+        evaluate.importance_weighted_nll(models.DenseAutoencoder(), torch.rand(2, 1, 28, 28), 5)
+    for codes, labels in ((torch.rand(9, 2), torch.zeros(8)), (torch.full((9, 2), torch.nan), torch.zeros(9))):
+        with pytest.raises(ValueError, match="A probe needs finite codes and a label for each, but got 9 and"):
+            evaluate.linear_probe_accuracy(codes, labels)
+    for features in (torch.rand(4, 2), torch.rand(1, 3), torch.rand(5), torch.full((5, 3), torch.nan)):
+        with pytest.raises(ValueError, match=r"Features must be finite and \(N, D\), of two im|same D"):
             evaluate.frechet_distance(features, torch.rand(5, 3))
     assert evaluate.frechet_distance(torch.arange(5.0)[:, None], 2 + torch.arange(5.0)[:, None]) == pytest.approx(4)
     with pytest.raises(ValueError, match="at least 100 images"):

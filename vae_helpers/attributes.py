@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_helpers import evaluate, train
+from vae_helpers.models import at_least_float32
 
 METHODS = ("mean", "balanced", "probe")
 
@@ -95,11 +96,12 @@ def orthogonalize(d: Tensor, others: Tensor) -> Tensor:
         ValueError: the others have another shape, are as many as the code has dimensions, or depend on each other, or
             nothing would remain of ``d``.
     """
-    if others.shape[1:] != d.shape:
+    d, others = at_least_float32(d), at_least_float32(others).to(d.device)
+    if others.shape[1:] != d.shape or d.ndim != 1:
         raise ValueError(f"others must be (B, {len(d)}), one direction in each row, but is {tuple(others.shape)}.")
     if len(others) >= len(d):
         raise ValueError(f"At most {len(d) - 1} other directions can be taken away here, but got {len(others)}.")
-    basis, mixture = torch.linalg.qr(others.T)
+    basis, mixture = torch.linalg.qr(others.T.to(d))
     # On the diagonal stands how much of each direction is not a combination of those before it.
     if (mixture.diagonal().abs() <= 1e-4 * others.norm(dim=1)).any():
         raise ValueError("One of the others is zero or a combination of the rest; leave it out.")

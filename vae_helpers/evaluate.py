@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vae_helpers import losses, train
 from vae_helpers.checkpoints import load_pretrained
 from vae_helpers.data import ImageSet
-from vae_helpers.models import decode_with_logits
+from vae_helpers.models import at_least_float32, decode_with_logits
 
 # How many codes are decoded at once. On a CPU, more do not fit into its cache and take longer.
 _CHUNK = {"cpu": 250}
@@ -70,6 +70,8 @@ def importance_weighted_nll(
         ValueError: k is not a positive whole number, or the images do not fit the model.
     """
     k = train.whole_number("k", k)
+    if not hasattr(model, "reparameterize"):
+        raise ValueError(f"Only a VAE has a likelihood, and {type(model).__name__} is none.")
     if isinstance(sigma, str):
         raise ValueError(f"sigma must be the number that the model was trained with, but is {sigma!r}.")
     device = next(model.parameters()).device
@@ -110,7 +112,7 @@ def active_units(mean: Tensor, threshold: float = 0.01) -> Tensor:
     Returns:
         (latent_dim,), boolean.
     """
-    return mean.var(0) > threshold
+    return at_least_float32(mean).var(0) > threshold
 
 
 def frechet_distance(features: Tensor, others: Tensor) -> float:
@@ -124,15 +126,17 @@ def frechet_distance(features: Tensor, others: Tensor) -> float:
     compared.)
 
     Raises:
-        ValueError: the features are not finite, or those of fewer than two images.
+        ValueError: the features are not finite, of fewer than two images, or the two sets differ in D.
     """
+    if features.shape[1:] != others.shape[1:]:
+        raise ValueError(f"Both need the same D, but are {tuple(features.shape)} and {tuple(others.shape)}.")
     return _gaussian_distance(*_mean_and_covariance(features), *_mean_and_covariance(others))
 
 
 def _mean_and_covariance(features: Tensor) -> tuple[np.ndarray, np.ndarray]:
     array = features.detach().cpu().double().numpy()  # in this order, because Apple's GPUs have no float64
     if array.ndim != 2 or len(array) < 2 or not np.isfinite(array).all():
-        raise ValueError(f"Features must be (N, D), of two images at least, and finite, but are {array.shape}.")
+        raise ValueError(f"Features must be finite and (N, D), of two images at least, but are {array.shape}.")
     return array.mean(0), np.atleast_2d(np.cov(array, rowvar=False))
 
 
@@ -219,7 +223,12 @@ def linear_probe_accuracy(codes: Tensor, labels: Tensor) -> float:
         codes: (N, latent_dim), or (N, C, H, W) if the code is a stack of feature maps.
         labels: (N,) class numbers, or (N, A) attributes; then the mean over the attributes of which two classes are
             seen at least five times, once in each fold. If there is none, the result is NaN.
+
+    Raises:
+        ValueError: there is not a label for each code, or a code is not finite.
     """
+    if len(labels) != len(codes) or not codes.isfinite().all():
+        raise ValueError(f"A probe needs finite codes and a label for each, but got {len(codes)} and {len(labels)}.")
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_score
     from sklearn.pipeline import make_pipeline

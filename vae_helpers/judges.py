@@ -69,6 +69,7 @@ class AttributeClassifier(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """Return the features (N, channels[-1]) of faces (N, 3, H, W) in [0, 1]."""
+        check_batch(self, images, (3, *images.shape[2:]), "images")
         return self.body(images).flatten(1)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -54,10 +54,7 @@ def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
     Raises:
         ValueError: the shapes differ.
     """
-    if mean.shape != log_var.shape:
-        raise ValueError(
-            f"mean has the shape {tuple(mean.shape)} and log_var has {tuple(log_var.shape)}; the two must be the same."
-        )
+    _check_alike("mean", mean, "log_var", log_var)
     mean, log_var = at_least_float32(mean), at_least_float32(log_var)
     # expm1(x) = exp(x) - 1 stays exact where log_var is close to 0, where exp(x) - 1 - x cancels.
     return 0.5 * (mean.square() + log_var.expm1() - log_var).sum(-1)
@@ -108,7 +105,8 @@ def reconstruction_nll(
     if likelihood == "bernoulli":
         if logits is not None:
             return F.binary_cross_entropy_with_logits(logits, images, reduction="none").flatten(1).sum(1)
-        _check_probabilities(reconstruction)
+        # NaN passes, for ``fit`` to report.
+        _check_range("probabilities", reconstruction.detach().nan_to_num(0.5), "put the logits through torch.sigmoid")
         # Kept away from 0 and 1, where a logarithm and its gradient would be infinite.
         log_white = reconstruction.clamp_min(1e-30).log()
         log_black = (-reconstruction.clamp_max(1 - 2**-24)).log1p()
@@ -190,33 +188,32 @@ def negative_elbo(
     return {"loss": distortion + beta * rate, "rate": rate, "distortion": distortion}
 
 
+def _check_alike(name: str, one: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise ValueError unless both have one shape (PyTorch would quietly broadcast them) and lie on one device."""
+    if (one.shape, one.device) != (other.shape, other.device):
+        raise ValueError(
+            f"{name} has the shape {tuple(one.shape)} on {one.device} and {other_name} has {tuple(other.shape)} on "
+            f"{other.device}; the two must be the same."
+        )
+
+
 def _check_images(reconstruction: Tensor, images: Tensor) -> None:
-    """Raise ValueError unless both have one shape and the images lie in [0, 1]."""
+    """Raise ValueError unless both have one shape and the images are floats in [0, 1]."""
     if not torch.is_tensor(reconstruction):
         raise ValueError(
             f"The model returns a {type(reconstruction).__name__}, not images; a VAE needs a VAE's loss, negative_elbo."
         )
-    if reconstruction.shape != images.shape:
-        raise ValueError(
-            f"The reconstruction has the shape {tuple(reconstruction.shape)} and the images have "
-            f"{tuple(images.shape)}; the two must be the same."
-        )
+    _check_alike("The reconstruction", reconstruction, "the batch of images", images)
+    for values in (images, reconstruction):
+        if not values.is_floating_point():
+            raise ValueError(f"Images must be floats in [0, 1], but are {values.dtype}; divide 8-bit images by 255.")
+    _check_range("images", images, "divide 8-bit images by 255, and do not standardise them")
+
+
+def _check_range(name: str, values: Tensor, advice: str) -> None:
+    """Raise ValueError unless the values lie in [0, 1]."""
     # On a GPU, reading the extremes would make every training step wait for the device.
-    if images.device.type == "cpu" and images.numel():
-        low, high = images.aminmax()
+    if values.device.type == "cpu" and values.numel():
+        low, high = values.detach().aminmax()
         if not (low >= 0 and high <= 1):
-            raise ValueError(
-                f"The images lie in [{low:.3g}, {high:.3g}], but must lie in [0, 1]; "
-                "divide 8-bit images by 255, and do not standardise them."
-            )
-
-
-def _check_probabilities(reconstruction: Tensor) -> None:
-    """Raise ValueError unless the reconstruction lies in [0, 1]. NaN passes, for ``fit`` to report."""
-    if reconstruction.device.type == "cpu" and reconstruction.numel():
-        low, high = reconstruction.detach().aminmax()
-        if low < 0 or high > 1:
-            raise ValueError(
-                f"The reconstruction lies in [{low:.3g}, {high:.3g}], but for 'bernoulli' it must be probabilities in "
-                "[0, 1]; put the logits through torch.sigmoid."
-            )
+            raise ValueError(f"The {name} lie in [{low:.3g}, {high:.3g}], but must lie in [0, 1]; {advice}.")

@@ -155,9 +155,7 @@ def fit(
 _BAR = "{desc}{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps, {elapsed}<{remaining}"
 
 
-def measure(
-    model: nn.Module, data: ImageSet | SoundSet, loss: Loss = reconstruction_loss, batch_size: int = 500
-) -> dict[str, float]:
+def measure(model: nn.Module, data: ImageSet | SoundSet, loss: Loss = reconstruction_loss) -> dict[str, float]:
     """Return what ``loss`` returns, averaged over all images of ``data``: name → mean.
 
     The model computes in float32 and in evaluation mode (``measuring``). Noise that it draws is the same in every
@@ -167,7 +165,7 @@ def measure(
     device = next(model.parameters()).device
     recorded = []
     with measuring(model):
-        for images, labels in data.to(device).batches(batch_size):
+        for images, labels in data.to(device).batches(500):
             parts = _losses(loss, model, images, labels)
             recorded.append({name: value.sum() for name, value in parts.items()})
     return _means(recorded, len(data))
