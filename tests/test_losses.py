@@ -204,7 +204,7 @@ def test_bad_input_is_refused_in_a_sentence():
         with pytest.raises(ValueError, match="sigma has the shape .* which does not fit images of"):
             losses.reconstruction_nll(images, images, "gaussian", torch.ones(shape))
     for bright in (255 * images, (255 * images).byte()):
-        with pytest.raises(ValueError, match=r"must lie in \[0, 1\]|uint8 on cpu; divide 8-bit"):
+        with pytest.raises(ValueError, match=r"must lie in \[0, 1\]|are torch.uint8; divide 8-bit images by 255"):
             losses.negative_elbo(models.DenseVAE(image_shape=(1, 4, 4)), bright, binarize=True)
     with pytest.raises(ValueError, match="must be a number or \"optimal\", but is 'best'"):
         losses.reconstruction_nll(images, images, "gaussian", "best")

@@ -443,9 +443,7 @@ def test_a_stop_at_any_moment_leaves_a_consistent_history_finite_weights_and_eva
 
 def test_a_last_batch_of_one_image_is_too_few_for_batch_norm():
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.BatchNorm1d(3))
-    with pytest.raises(
-        ValueError, match="The last batch has one image only, too few for BatchNorm; choose another batch"
-    ):
+    with pytest.raises(ValueError, match="A batch of one image is too few for BatchNorm; choose another batch"):
         fit(model, random_images(9), lambda m, x, y: m(x).square().sum(1), epochs=1, batch_size=4, device="cpu")
 
 

@@ -51,13 +51,13 @@ def seed_everything(seed: int) -> None:
 def own_random(device: torch.device, seed: int = 0) -> Iterator[None]:
     """Inside this block torch draws by ``seed``; after it, torch goes on as if nothing had been drawn."""
     mps = torch.mps.get_rng_state() if device.type == "mps" else None
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        try:
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
             yield
-        finally:
-            if mps is not None:
-                torch.mps.set_rng_state(mps)
+    finally:
+        if mps is not None:
+            torch.mps.set_rng_state(mps)
 
 
 def budget(*, cpu: T, gpu: T) -> T:

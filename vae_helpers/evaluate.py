@@ -14,8 +14,7 @@ from vae_helpers.data import ImageSet
 from vae_helpers.models import at_least_float32, decode_with_logits
 
 # How many codes are decoded at once. On a CPU, more do not fit into its cache and take longer.
-_CHUNK = {"cpu": 250}
-_CHUNK_GPU = 10_000
+_CHUNK = {"cpu": 250, "cuda": 10_000, "mps": 10_000}
 _DIGITS = tuple("0123456789")
 
 
@@ -75,7 +74,7 @@ def importance_weighted_nll(
     if isinstance(sigma, str):
         raise ValueError(f"sigma must be the number that the model was trained with, but is {sigma!r}.")
     device = next(model.parameters()).device
-    chunk = _CHUNK.get(device.type, _CHUNK_GPU)
+    chunk = _CHUNK[device.type]
     with train.measuring(model, seed):
         parts = [_chunk_nll(model, part.to(device), k, chunk, likelihood, sigma) for part in images.split(chunk)]
     return torch.cat(parts)
@@ -99,20 +98,13 @@ def _chunk_nll(model: nn.Module, images: Tensor, k: int, chunk: int, likelihood:
     return math.log(k) - total
 
 
-def active_units(mean: Tensor, threshold: float = 0.01) -> Tensor:
-    """Say which latent dimensions are used: those whose mean varies from image to image by more than ``threshold``.
+def active_units(mean: Tensor) -> Tensor:
+    """Say which latent dimensions are used: (latent_dim,), boolean, from the encoder's means (N, latent_dim).
 
     A unit is active if the variance of its mean over the images exceeds 0.01 (Burda et al., 2016,
     arXiv:1509.00519, section 5.2).
-
-    Args:
-        mean: (N, latent_dim), the encoder's means of N images.
-        threshold: the variance from which on a unit counts.
-
-    Returns:
-        (latent_dim,), boolean.
     """
-    return at_least_float32(mean).var(0) > threshold
+    return at_least_float32(mean).var(0) > 0.01
 
 
 def frechet_distance(features: Tensor, others: Tensor) -> float:

@@ -116,13 +116,13 @@ def reconstruction_nll(
             # Its derivative is 0 at the optimum, so nothing is lost by not following it.
             sigma = (images - reconstruction).detach().square().mean().sqrt().clamp_min(1 / 256)
         else:
-            sigma = _checked(sigma, images)
+            sigma = _checked_sigma(sigma, images)
         nll = 0.5 * ((images - reconstruction) / sigma).square() + sigma.log() + 0.5 * math.log(2 * math.pi)
         return nll.flatten(1).sum(1)
     raise ValueError(f"There is no likelihood {likelihood!r}; choose 'bernoulli' or 'gaussian'.")
 
 
-def _checked(sigma: float | Tensor, images: Tensor) -> Tensor:
+def _checked_sigma(sigma: float | Tensor, images: Tensor) -> Tensor:
     """Return sigma as a tensor that broadcasts to the images, or raise ValueError."""
     if isinstance(sigma, str):
         raise ValueError(f'sigma must be a number or "optimal", but is {sigma!r}.')

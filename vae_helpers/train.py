@@ -108,10 +108,8 @@ def fit(
     )
     history, stateful = History(), {"optimizer": optimizer, "schedule": schedule, "model": model}
     if checkpoint:
-        checkpoint = Path(checkpoint)
         settings = _settings(model, data, loss, device, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed)
-        if checkpoint.exists():
-            history = _resume(checkpoint, stateful, settings)
+        history = _resume(Path(checkpoint), stateful, settings)
     done = len(history.seconds)
     before, recorded = copy.deepcopy(model.state_dict()), []
     with tqdm(total=total, initial=done * total // epochs, file=sys.stdout, bar_format=_BAR) as progress:
@@ -138,7 +136,7 @@ def fit(
                 # One assignment, so that a stop by hand finds all of an epoch in it, or nothing.
                 history = History(train, _with_row(history.valid, held_out, epoch), seconds)
                 if checkpoint:
-                    _save(checkpoint, stateful, settings, history)
+                    _save(Path(checkpoint), stateful, settings, history)
                 text = f" · held out {held_out['loss']:.4g} " if held_out else " "
                 text = f"epoch {epoch + 1}/{epochs} · loss {train['loss'][-1]:.4g}{text}"
                 progress.set_description_str(text, refresh=True)
@@ -228,7 +226,9 @@ def _save(path: Path, stateful: dict, settings: dict, history: History) -> None:
 
 
 def _resume(path: Path, stateful: dict, settings: dict) -> History:
-    """Take up the training that ``path`` holds, or raise ValueError and change nothing."""
+    """Take up the training that ``path`` holds, if it is there, or raise ValueError and change nothing."""
+    if not path.exists():
+        return History()
     try:
         with zipfile.ZipFile(path) as archive:
             wrong = archive.testzip()  # torch writes checksums, but does not look at them
@@ -252,14 +252,12 @@ def _settings(model: nn.Module, data: ImageSet | SoundSet, loss: Loss, device: t
     with own_random(device):
         images, labels = next(iter(data.batches(500, shuffle=True)))
     sums = [f"{values.cpu().double().sum().item():.6g}" for values in (images, labels)]
-    return (
-        numbers
-        | {
-            "model": f"{type(model).__qualname__} #{zlib.crc32(repr(shapes).encode())}",
-            "loss": re.sub(" at 0x[0-9a-f]+", "", repr(loss)),  # a function's address is another in each process
-            "data": f"{len(data)} × {tuple(images.shape[1:])} #{'#'.join(sums)}",
-        }
-    )
+    return {
+        **numbers,
+        "model": f"{type(model).__qualname__} #{zlib.crc32(repr(shapes).encode())}",
+        "loss": re.sub(" at 0x[0-9a-f]+", "", repr(loss)),  # a function's address is another in each process
+        "data": f"{len(data)} × {tuple(images.shape[1:])} #{'#'.join(sums)}",
+    }
 
 
 def _losses(loss: Loss, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -269,9 +267,9 @@ def _losses(loss: Loss, model: nn.Module, images: Tensor, labels: Tensor) -> dic
     try:
         parts = loss(model, images, labels)
     except ValueError as error:
-        if "more than 1 value per channel" in str(error):
-            error = ValueError("The last batch has one image only, too few for BatchNorm; choose another batch_size.")
-        raise error
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ValueError("A batch of one image is too few for BatchNorm; choose another batch_size.") from None
     parts = parts if isinstance(parts, dict) else {"loss": parts}
     if "loss" not in parts:
         raise ValueError(f'The loss returned a dict of {list(parts)}; what is to be minimised must be named "loss".')
