@@ -9,7 +9,6 @@ import statistics
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from vae_helpers import checks
