@@ -165,7 +165,7 @@ class ConvAutoencoder(nn.Module):  # image → code → image
 
 # %%
 CODE = 16  # numbers per digit
-EPOCHS = budget(cpu=21_000, gpu=280_000) // len(train_set)  # so many images in all
+EPOCHS = budget(cpu=17_500, gpu=280_000) // len(train_set)  # so many images in all
 
 
 def start_dark(model):
