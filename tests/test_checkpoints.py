@@ -3,9 +3,9 @@
 import hashlib
 import itertools
 import json
+import multiprocessing
 import os
 import random
-import signal
 import threading
 import time
 
@@ -147,34 +147,45 @@ def test_a_full_disk_leaves_the_old_file_as_it_was(tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.iterdir()] == ["model.safetensors"]
 
 
-@pytest.mark.fuzz
-def test_a_killed_save_loses_nothing_and_leaves_nothing_behind(tmp_path):
-    """Whenever Python is killed, the old model or the new one is there, whole, and the next save tidies up."""
-    path = tmp_path / "model.v1"
-    both = []
+def two_models():
+    """Two models of one kind, one with all weights 0, the other with all weights 1."""
     for number in (0, 1):
         model = models.DenseVAE(hidden=(300,))
         for value in model.state_dict().values():
             value.fill_(number)
-        both.append(model)
+        yield model
+
+
+def save_for_ever(path):
+    both = list(two_models())
+    for number in itertools.cycle((1, 0)):
+        checkpoints.save_model(both[number], path, number=number)
+
+
+@pytest.mark.fuzz
+def test_a_killed_save_loses_nothing_and_leaves_nothing_behind(tmp_path):
+    """Whenever Python is killed, the old model or the new one is there, whole, and the next save tidies up."""
+    path = tmp_path / "model.v1"
+    both, file = list(two_models()), tmp_path / "model.v1.safetensors"
     checkpoints.save_model(both[0], path, number=0)
     interrupted = 0
+    # Not os.fork: a child of a Python in which torch has already used its threads may wait for them for ever.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["vae_helpers.checkpoints"])
     for turn in range(tries(16, 200)):
-        child = os.fork()
-        if child == 0:
-            try:
-                for number in itertools.cycle((1, 0)):
-                    checkpoints.save_model(both[number], path, number=number)
-            finally:
-                os._exit(1)
+        child = context.Process(target=save_for_ever, args=(path,), daemon=True)
+        begun, patience = file.stat().st_mtime_ns, time.monotonic() + 60
+        child.start()
+        while file.stat().st_mtime_ns == begun:  # until it has saved once
+            assert time.monotonic() < patience, "the other Python should begin to save"
         if turn % 2:
             time.sleep(random.uniform(0, 0.1))
         else:  # wait until it writes
             while len(os.listdir(tmp_path)) == 1:
-                pass
+                assert time.monotonic() < patience
             time.sleep(random.choice((0, 0.001, 0.002, 0.004)))
-        os.kill(child, signal.SIGKILL)
-        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        child.kill()
+        child.join()
         interrupted += len(os.listdir(tmp_path)) > 1
         found = checkpoints.load_model(path)
         assert_same_weights(found, both[found.about["number"]])
