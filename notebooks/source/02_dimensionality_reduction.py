@@ -1,33 +1,32 @@
 # %% [markdown]
 # # 02 · Dimensionality reduction
 #
-# Lesson 01 squeezed pictures of digits through two numbers. Was that good? To judge it we need
-# something to compare with. In this lesson we meet the best that straight lines and flat planes can
-# do, a method from 1901 called PCA. We find it again inside a network. Then we turn it into our
-# first model that makes *new* digits. Working through it takes about 75 minutes.
+# A small picture of a handwritten digit is a list of 784 numbers. Lesson 01 squeezed it through
+# two, and a network had to find out how. Before we build larger networks, we need something to
+# measure them by: how far can we get with straight lines alone? The answer is a method from 1901,
+# **principal component analysis** (PCA). It is still the first thing to try on new data, and it
+# turns out to be an autoencoder that needs no training.
 #
 # **You will be able to**
 #
 # - explain why a picture needs far fewer numbers than it has pixels,
-# - compute a principal component analysis (PCA) from the singular value decomposition, and say what
-#   is kept and what is lost with $k$ components,
-# - read a t-SNE map, and say what its distances do not mean,
-# - explain what a linear autoencoder learns, and what it cannot learn,
-# - write down a probability distribution for pictures, score pictures with it, and draw new ones.
+# - compute PCA from the eigenvectors and eigenvalues of a covariance matrix, and compare it with
+#   scikit-learn's,
+# - encode and decode pictures with $k$ numbers, read the error off the eigenvalues, and choose $k$,
+# - show that a linear autoencoder learns the same subspace by gradient descent,
+# - say what no linear method can describe in a few numbers.
 #
-# **It builds on** lesson 01 (encoder, decoder, code, the training loop) and on a first course in
-# linear algebra (matrices, dot products, orthogonal directions). Section 7 needs the mean, the
-# variance and the bell curve.
+# **It builds on** [lesson 01](01_from_a_neuron_to_an_autoencoder.ipynb) (encoder, decoder, code,
+# gradient descent) and on a first course in linear algebra: matrix products, dot products, and
+# directions at right angles. Eigenvectors are explained again.
 
 # %%
 import math
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from scipy.linalg import subspace_angles
 from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 from torch import nn
 
 from vae_helpers import checks, plots, widgets
@@ -36,37 +35,38 @@ from vae_helpers.device import pick_device, seed_everything
 from vae_helpers.train import fit, measure
 
 plots.use_course_style()
-seed_everything(0)
+seed_everything(1)
 device = pick_device()
 
 # %% [markdown]
 # ## 1 · Why 784 numbers are too many
 #
-# A digit of 28 × 28 pixels is a list of 784 numbers. So a digit is one point in a space of 784
-# dimensions. That space is unimaginably large. Suppose each pixel could only be black or white.
-# Then there would be $2^{784}$ different pictures, a number with 237 digits. How many of them show
-# a handwritten digit?
+# A digit of 28 × 28 pixels is one point in a space of 784 dimensions, and this space is
+# unimaginably large. Even if each pixel could only be black or white, there would be $2^{784}$
+# different pictures, a number with 237 digits. How many of them show a handwritten digit?
 #
-# We need no theory to find out. We pick points at random and look. We do it in two ways. The first
-# way gives every pixel a random grey level. The second way is more careful: it copies each pixel
-# from a *real* digit, but every pixel from another one. So every single pixel has the grey levels
-# that it has in real life, and only their connection is lost.
+# We need no theory to find out, because we can pick points at random and look at them. We do so in
+# two ways. The first gives every pixel a random grey level. The second is more careful: it copies
+# each pixel from a *real* digit, but every pixel from another one. Each pixel by itself then has
+# exactly the grey levels that it has in real life, and only the connection between pixels is lost.
 #
 # **Predict.** How many random points must you draw until you see a digit? And will the second way
 # do better than the first?
 
 # %%
-# 10,000 digits are plenty for this lesson; the small set that comes with the course stays whole.
+# .subset picks some of the digits: at most 10,000 to learn from, which is enough here.
 train_set = load_digits("train").subset(slice(0, 10_000))
 test_set = load_digits("test").subset(slice(0, 2_000))
-# One row of 784 numbers per digit. 64-bit numbers, as we shall factorise matrices.
+# One row of 784 numbers per digit; with 64 bits each, so that matrices are computed exactly.
 X = train_set.floats.flatten(1).double()
 X_test = test_set.floats.flatten(1).double()
-print(
-    f"{len(X):,} digits to learn from, {len(X_test):,} to test on, {X.shape[1]} pixels each"
-)
+print(f"{len(X):,} digits to learn from, {len(X_test):,} to test on")
 
+random_grey = torch.rand(10, 784)
+pixel_by_pixel = X[torch.randint(len(X), (10, 784)), torch.arange(784)]
 
+# %% tags=["figure"]
+# Real digits beside two kinds of random points
 def as_images(rows):
     """Rows of 784 numbers (N, 784) as pictures (N, 1, 28, 28), ready to be drawn."""
     return rows.float().clamp(0, 1).reshape(-1, 1, 28, 28)
@@ -74,14 +74,12 @@ def as_images(rows):
 
 # One test digit of each kind.
 ten = torch.stack([(test_set.labels == d).nonzero()[0, 0] for d in range(10)])
-pixel = torch.arange(784)
-pixel_by_pixel = X[torch.randint(len(X), (1000, 784)), pixel]
 plots.show(
     plots.image_rows(
         {
             "real digits": as_images(X_test[ten]),
-            "random\ngrey levels": as_images(torch.rand(10, 784)),
-            "each pixel from\nanother digit": as_images(pixel_by_pixel[:10]),
+            "random\ngrey levels": as_images(random_grey),
+            "each pixel from\nanother digit": as_images(pixel_by_pixel),
         },
         "Points in a space of 784 dimensions",
     ),
@@ -90,252 +88,384 @@ plots.show(
 )
 
 # %% [markdown]
-# You could draw for the rest of your life and never see a digit. Real digits fill almost nothing of
-# the space. In the third row every pixel is right on its own. Still there are no strokes. So what
-# makes a digit is not in the pixels one by one. It is in how they **depend on each other**.
+# You could go on for the rest of your life and never see a digit, because digits fill almost
+# nothing of this space. In the third row every pixel is right on its own, and still there are no
+# strokes. What makes a digit is therefore not in the single pixels, but in how they **depend on
+# each other**.
 #
-# Dependence is good news. If one pixel tells us about another, we need not store both. How strong
-# is it? We guess each pixel from its two neighbours, left and right, by taking their mean. We
-# compare with somebody who knows only the pixel's average.
+# Dependence is good news: if one pixel tells us about another, we need not store both. To see how
+# strong it is, we guess each pixel as the mean of its left and right neighbours, and compare with
+# somebody who knows only the average of this pixel over all digits.
 
 # %%
-middle = train_set.floats[..., 1:-1]
-from_neighbours = (train_set.floats[..., :-2] + train_set.floats[..., 2:]) / 2
+middle = train_set.floats[..., 1:-1]  # all pixels that have two neighbours
+neighbours = (train_set.floats[..., :-2] + train_set.floats[..., 2:]) / 2
 
 
 def error_of(guess):
-    """Squared error per image, summed over its pixels, averaged over the images."""
+    """Squared error of each image, summed over its pixels, averaged over the images."""
     return (middle - guess).square().flatten(1).sum(1).mean().item()
 
 
-by_average, by_neighbours = error_of(middle.mean(0)), error_of(from_neighbours)
-print(f"guess each pixel by its average:        squared error per image {by_average:5.1f}")
-print(
-    f"guess each pixel by its two neighbours: squared error per image {by_neighbours:5.1f}"
-)
+by_average, by_neighbours = error_of(middle.mean(0)), error_of(neighbours)
+print(f"squared error per image, by the average: {by_average:.1f}, by two neighbours: {by_neighbours:.1f}")
+
+# %% tags=["claim"]
 assert by_neighbours < 0.5 * by_average, "neighbours should tell much about a pixel"
 
 # %% [markdown]
-# Two neighbours are enough to take away most of the uncertainty, although the rule was a very
-# simple one. Pictures repeat themselves. **Dimensionality reduction** is the art of not storing the
-# repetitions: describe each picture by a few numbers, and lose as little as possible.
+# Two neighbours take away most of the uncertainty, although the rule is so simple. Pictures repeat
+# themselves, and **dimensionality reduction** is the art of not storing the repetitions: describe
+# each picture by a few numbers, and lose as little as possible. No labels are needed for it.
+# Methods that see the pictures only, and are never told which digit they show, are called
+# **unsupervised**. Everything in this lesson is.
 
 # %% [markdown]
 # ## 2 · The best line through a cloud
 #
-# We start where we can see everything: two numbers per digit, to be replaced by one. The two
-# numbers are the ink in the left half and the ink in the right half of the picture. (Ink is the sum
-# of the grey levels: a white pixel counts 1.) Each digit becomes a point on a sheet of paper.
+# We start where everything can be seen: with two numbers per digit, to be replaced by one. The two
+# numbers are the ink in the left half and the ink in the right half of the picture, where ink is
+# the sum of the grey levels. Each digit becomes a point in the plane.
 #
-# To keep one number instead of two, we lay a straight line through the middle of the cloud. We
-# replace each point by its **projection**: the nearest point of the line. One number says where on
-# the line this is. What we lose is the squared distance from the point to the line.
-#
-# **Predict.** At which angle should the line be? Drag the slider until the thin grey segments, the
-# losses, are as short as you can get them.
+# To keep one number instead of two, we lay a straight line through the middle of the cloud, and
+# replace each point by the nearest point of the line, its **projection**. One number says where on
+# the line that is. What we lose is the squared distance from the point to the line.
 
 # %%
 pictures = X.reshape(-1, 28, 28)
 left, right = pictures[..., :14].sum((1, 2)), pictures[..., 14:].sum((1, 2))
 ink = torch.stack([left, right], dim=1)  # (N, 2)
-cloud = ink - ink.mean(0)  # the middle of the cloud is now at (0, 0)
+cloud = ink - ink.mean(0)  # centred: the middle of the cloud is now at (0, 0)
 
 
-def split(degrees):
-    """How much of the cloud's variance a line at this angle keeps, and how much it loses."""
+def direction(degrees):
+    """The vector of length 1 at this angle, (2,)."""
     angle = math.radians(degrees)
-    direction = torch.tensor([math.cos(angle), math.sin(angle)]).double()  # of length 1
-    along = cloud @ direction  # the number that we keep, one per digit
-    off = cloud - along[:, None] * direction  # what is left over
+    return torch.tensor([math.cos(angle), math.sin(angle)], dtype=torch.double)
+
+
+def kept_and_lost(degrees):
+    """Variance that a line at this angle keeps, and mean squared distance that it loses."""
+    along = cloud @ direction(degrees)  # the number that we keep, one per digit
+    off = cloud - along[:, None] * direction(degrees)  # from the line to the point
     return along.square().mean().item(), off.square().sum(1).mean().item()
 
 
-angles = np.arange(0, 180)
-kept, lost = np.array([split(degrees) for degrees in angles]).T
-some = torch.randperm(len(cloud), generator=torch.Generator().manual_seed(0))[:150]
-
-
-def draw_line(degrees):
-    """The cloud with a line at this angle, and what every angle keeps and loses."""
-    angle = math.radians(degrees)
-    direction = torch.tensor([math.cos(angle), math.sin(angle)]).double()
-    points = cloud[some]
-    nearest = (points @ direction)[:, None] * direction
-    figure, (ax, curve_ax) = plt.subplots(1, 2, figsize=(10.5, 4.4))
-    for segment in torch.stack([points, nearest], 1):
-        ax.plot(*segment.T, color="0.65", linewidth=0.9)
-    ax.plot(*points.T, "o", markersize=3.5, color=plots.COLORS[1], label="digit")
-    ax.axline((0, 0), direction.tolist(), color=plots.COLORS[4], linewidth=2, label="line")
-    ax.set(
-        title=f"150 digits and a line at {degrees}°",
-        xlabel="ink in the left half, mean removed",
-        ylabel="ink in the right half, mean removed",
-        xlim=(-65, 65),
-        ylim=(-65, 65),
-        aspect="equal",
-    )
-    ax.legend(loc="lower right")
-    curve_ax.plot(angles, kept + lost, color="0.5", linestyle=":", label="kept + lost")
-    curve_ax.plot(
-        angles, kept, color=plots.COLORS[1], label="kept: variance along the line"
-    )
-    curve_ax.plot(
-        angles,
-        lost,
-        color=plots.COLORS[4],
-        linestyle="--",
-        label="lost: mean squared distance",
-    )
-    curve_ax.axvline(degrees, color="0.8", zorder=0)
-    curve_ax.set(
-        title="What each line keeps and loses",
-        xlabel="angle of the line (degrees)",
-        ylabel="squared ink",
-        ylim=(0, 1.4 * (kept + lost).max()),
-    )
-    curve_ax.legend(loc="upper right")
-    return figure
-
-
-widgets.explore(draw_line, degrees=(0, 179, 0))
-
-# %%
-best = int(angles[kept.argmax()])
-plots.show(
-    draw_line(best),
-    alt="Left: a long, slanted cloud of points with a line along it and short grey segments from each point to the "
-    "line. Right: against the angle of the line, the variance kept and the error lost, mirror images of each other, "
-    "and their constant sum.",
-)
-print(
-    f"the best angle is {best}°; that line keeps {kept.max() / (kept + lost).max():.0%} of the variance"
-)
-assert np.ptp(kept + lost) < 1e-3 * kept.max(), "kept and lost should add up to a constant"
-assert lost.argmin() == kept.argmax(), "the best line keeps most and loses least"
-assert 0.8 < kept.max() / (kept + lost).max() < 0.99, "one number should tell most of both"
+kept, lost = torch.tensor([kept_and_lost(degrees) for degrees in range(180)]).T
+best = int(kept.argmax())
 
 # %% [markdown]
-# The best line runs along the cloud. That is no surprise: who writes with much ink does so in both
-# halves. The surprise is on the right. The two curves mirror each other, and their sum is constant.
-# This is the theorem of Pythagoras. A point, its projection and the middle form a right triangle:
+# **Predict.** At which angle should the line be? Drag the slider until the orange segments, the
+# losses, are as short as you can get them.
+
+
+# %% tags=["figure"]
+# A slider that turns a line through the cloud
+def line_painter(cloud, kept, lost):
+    """A function that draws the cloud with a line at some angle, and what every angle keeps and loses."""
+    some = cloud[torch.randperm(len(cloud), generator=torch.Generator().manual_seed(0))[:80]]
+
+    def draw_cloud(ax, degrees, title=None):
+        along = torch.tensor([math.cos(math.radians(degrees)), math.sin(math.radians(degrees))]).double()
+        nearest = (some @ along)[:, None] * along
+        ax.axline((0, 0), along.tolist(), color=plots.COLORS[1], linewidth=2, label="line")
+        ends = torch.stack([some, nearest, torch.full_like(some, math.nan)], 1).reshape(-1, 2)  # nan: a gap
+        ax.plot(*ends.T, color=plots.COLORS[2], linewidth=1.5, label="loss", zorder=3)
+        ax.plot(*some.T, "o", markersize=3.5, color="0.25", label="digit", zorder=4)
+        ax.set(title=title or f"A line at {degrees}°", xlim=(-60, 60), ylim=(-60, 60), aspect="equal")
+        ax.set(xlabel="ink in the left half, centred", ylabel="ink in the right half, centred")
+
+    def draw_curves(ax, *angles):
+        ax.plot(kept + lost, color="0.5", linestyle=":", label="kept + lost")
+        ax.plot(kept, color=plots.COLORS[1], label="kept: variance")
+        ax.plot(lost, color=plots.COLORS[2], linestyle="--", label="lost: mean squared distance")
+        for degrees in angles:
+            ax.axvline(degrees, color="0.8", zorder=0)
+        ax.set(title="Kept and lost", xlabel="angle of the line (degrees)", ylabel="squared ink")
+        ax.set(ylim=(0, 1.65 * float((kept + lost).max())), xticks=range(0, 181, 45))
+        ax.legend(loc="upper left", fontsize=9, handlelength=1.5)
+
+    def draw(degrees):
+        figure, (ax, curve_ax) = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="none")
+        figure.subplots_adjust(0.08, 0.13, 0.99, 0.93, 0.25)  # by hand, because it is twice as fast
+        draw_cloud(ax, degrees)
+        draw_curves(curve_ax, degrees)
+        return figure
+
+    return draw, draw_cloud, draw_curves
+
+
+draw_line, draw_cloud, draw_curves = line_painter(cloud, kept, lost)
+widgets.explore(draw_line, degrees=(0, 179, 0))
+
+# %% tags=["figure"]
+# A poor line, the best line, and what every line keeps and loses
+figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.5))
+poor = (best + 60) % 180
+draw_cloud(axes[0], poor)
+draw_cloud(axes[1], best, f"The best line, at {best}°")
+axes[1].legend(loc="upper left", handlelength=1.2)
+axes[1].set_ylabel("")
+draw_curves(axes[2], poor, best)
+plots.show(
+    figure,
+    alt="Left: a long, slanted cloud with a line across it; long orange segments lead from the points to the line. "
+    "Middle: a line along the cloud, with short segments. Right: against the angle of the line, the variance kept and "
+    "the error lost are mirror images of each other, and their sum is constant.",
+)
+share = float(kept.max() / (kept + lost).max())
+print(f"The best line is at {best}° and keeps {share:.0%} of the variance.")
+
+# %% tags=["claim"]
+assert float((kept + lost).max() - (kept + lost).min()) < 1e-3 * float(kept.max()), "kept + lost is constant"
+assert lost.argmin() == kept.argmax(), "the best line keeps most and loses least"
+assert 0.8 < share < 0.99, "one number should tell most of both"
+
+# %% [markdown]
+# The best line runs along the cloud. That is no surprise, because whoever writes with much ink does
+# so in both halves. The surprise is on the right: the two curves mirror each other, and their sum is
+# constant. This is the theorem of Pythagoras. A point, its projection and the middle of the cloud
+# form a right triangle:
 #
 # $$ \underbrace{\|x\|^2}_{\text{fixed}} \;=\; \underbrace{\|\text{along the line}\|^2}_{\text{kept}} \;+\; \underbrace{\|\text{off the line}\|^2}_{\text{lost}} $$
 #
-# Average over all points. On the left stands the **variance** of the cloud, the mean squared
-# distance from its middle. It does not depend on the line. So there are two ways to ask for the
-# best line, and they are the same: *keep the most variance*, or *lose the least*. Karl Pearson
-# wrote about this line in 1901.
+# Averaged over all points, the left side is the **variance** of the cloud, the mean squared
+# distance from its middle, which does not depend on the line. So *keep the most variance* and
+# *lose the least* are the same question.
 #
-# This is **principal component analysis**, or **PCA**. The direction of the best line is the
-# **first principal component**. The second is the best direction at right angles to the first, and
-# so on. Together, $k$ of them span the best flat of $k$ dimensions: a line, a plane, or something
-# that we cannot draw any more.
-
-# %% [markdown]
-# ## 3 · PCA of digits, from one matrix factorisation
+# ### Eigenvectors: directions that are not turned
 #
-# In 784 dimensions we cannot try all angles. We do not need to. Put the digits as rows into a
-# matrix, and subtract the mean digit $\mu$ ("mu") from each row. The result is called $\bar X$,
-# with $N$ rows and $D = 784$ columns. Every matrix can be taken apart by the **singular value
-# decomposition** (SVD):
+# In the plane we tried 180 angles. With 784 numbers that is hopeless, but there is a matrix that
+# knows the answer. The **covariance** of two numbers is the mean product of their deviations from
+# their means; it is positive if the two rise together. The **covariance matrix** $C$ holds it for
+# all pairs, with the variances on its diagonal. For centred points $x$ it is the mean of
+# $x x^\top$, and therefore the variance along a direction $v$ of length 1 is
 #
-# $$ \bar X = U S V^\top $$
+# $$ \text{mean of } (x \cdot v)^2 \;=\; v^\top C\, v . $$
 #
-# The rows of $V^\top$ are directions $v_1, v_2, \dots$ of length 1, each at right angles to all
-# others. $S$ is diagonal, with numbers $s_1 \ge s_2 \ge \dots \ge 0$, the **singular values**. The
-# columns of $U$ have length 1 and are at right angles as well.
+# If we multiply a direction by $C$, the result usually points somewhere else. A direction $q$ that
+# $C$ does not turn, but only makes longer or shorter, is called an **eigenvector** of $C$, and the
+# factor is its **eigenvalue** $\lambda$ ("lambda"): $C q = \lambda q$. As
+# $q^\top C q = \lambda\, q^\top q = \lambda$, the eigenvalue is the variance along $q$.
 #
-# The claim is: $v_1$ is the best direction, and $s_1^2/N$ is the variance that it keeps. The proof
-# is short. Take any direction $v$ of length 1. The numbers that we would keep are $\bar X v$. Their
-# variance is
-#
-# $$ \frac1N \|\bar X v\|^2 = \frac1N \|U S V^\top v\|^2 = \sum_j \frac{s_j^2}{N} \,(v_j^\top v)^2 . $$
-#
-# ($U$ drops out: with such columns it changes no length.) The factors $(v_j^\top v)^2$ are not
-# negative and add up to 1, the squared length of $v$. So this is a weighted average of
-# the numbers $s_j^2/N$. An average is largest when all the weight is on the largest number. That
-# means $v = v_1$. For the second component, ask the same question among the directions at right
-# angles to $v_1$. Now $v_2$ wins. And so on.
-#
-# That is all of PCA: three lines of code.
+# **Predict.** $C$ turns each direction towards the long side of the cloud. How many lines through
+# the middle are not turned, and at which angles are they?
 
 # %%
+covariance = cloud.T @ cloud / len(cloud)  # (2, 2)
+# eigh is for symmetric matrices: smallest eigenvalue first, one eigenvector per column.
+eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
+
+
+def turned_by(degrees):
+    """By how many degrees the covariance matrix turns the line in this direction."""
+    x, y = (covariance @ direction(degrees)).tolist()
+    turn = math.degrees(math.atan2(y, x)) - degrees
+    return (turn + 90) % 180 - 90  # a line has no front and no back: −90° … 90°
+
+
+turns = torch.tensor([turned_by(degrees) for degrees in range(180)])
+
+# %% tags=["figure"]
+# Where the covariance matrix sends each direction
+figure, (arrow_ax, turn_ax) = plt.subplots(1, 2, figsize=(9.4, 4.1))
+arrow = {"arrowstyle": "-|>", "color": plots.COLORS[1], "shrinkA": 0, "shrinkB": 0}
+for degrees in range(0, 360, 20):
+    start = direction(degrees)
+    end = covariance @ start / eigenvalues[-1]
+    arrow_ax.plot(*start, "o", color="0.6", markersize=6)
+    arrow_ax.annotate("", end.tolist(), start.tolist(), arrowprops=arrow)
+arrow_ax.plot([], [], "o", color="0.6", label="a direction v")
+arrow_ax.plot([], [], ">", color=plots.COLORS[1], label="where C v points")
+for value, vector, name in zip(eigenvalues, eigenvectors.T, ("λ₂", "λ₁")):
+    tip = 1.6 * vector * vector[1].sign()
+    arrow_ax.axline((0, 0), vector.tolist(), color=plots.COLORS[4], linewidth=2, zorder=0)
+    arrow_ax.text(tip[0] - 0.15, tip[1], f"{name} = {value:.0f}", color=plots.COLORS[4], ha="right", va="center")
+arrow_ax.set(title="Directions v, and C v (drawn smaller)", aspect="equal", xlim=(-2.1, 2.1), ylim=(-1.9, 1.6))
+arrow_ax.set(xlabel="left half", ylabel="right half")
+arrow_ax.legend(loc="lower center", fontsize=9, ncols=2, columnspacing=1)
+turn_ax.plot(turns, color=plots.COLORS[1])
+turn_ax.axhline(0, color="0.6", linewidth=1)
+angles = [math.degrees(math.atan2(y, x)) % 180 for x, y in eigenvectors.T.tolist()]
+for value, angle in zip(eigenvalues, angles):
+    turn_ax.axvline(angle, color=plots.COLORS[4])
+    turn_ax.text(angle + 3, 84, f"{angle:.0f}°\nvariance {value:.0f}", color=plots.COLORS[4], va="top")
+turn_ax.set(title="How far C turns each direction", xlabel="angle of v (degrees)", ylabel="turned by (degrees)")
+turn_ax.set(ylim=(-90, 90), xlim=(0, 190), xticks=range(0, 181, 45))
+plots.show(
+    figure,
+    alt="Left: points on a circle, and lines to where the covariance matrix sends them: onto a thin ellipse along the "
+    "cloud's long side. Two directions at right angles, drawn in orange, stay on their own lines. Right: the angle of "
+    "turning against the angle of the direction; it is zero at exactly these two directions.",
+)
+print(f"best line by trying: {best}°; eigenvectors at {angles[1]:.1f}° and {angles[0]:.1f}°")
+
+# %% tags=["claim"]
+assert abs(angles[1] - best) <= 1, "the best line should be the first eigenvector"
+assert abs(abs(angles[1] - angles[0]) - 90) < 1e-6, "eigenvectors should stand at right angles"
+assert abs(float(eigenvalues[-1] / kept.max()) - 1) < 1e-3, "the eigenvalue should be the variance kept"
+assert abs(float(eigenvalues[0] / kept.min()) - 1) < 1e-3, "and the smallest one what the worst line keeps"
+
+# %% [markdown]
+# There are two, at right angles: the best line and the worst one. The best line, found by trying,
+# is the eigenvector with the largest eigenvalue.
+
+# %% [markdown]
+# ## 3 · PCA, by hand and by scikit-learn
+#
+# The same holds in any number of dimensions. A covariance matrix of size $D \times D$ is symmetric,
+# so it has $D$ eigenvectors $q_1, q_2, \dots$ of length 1, all at right angles to each other, with
+# eigenvalues $\lambda_1 \ge \lambda_2 \ge \dots \ge 0$. Take any direction $v$ of length 1 and write
+# it as their sum, $v = \sum_j c_j q_j$. Then $\sum_j c_j^2 = 1$, and the variance along $v$ is
+#
+# $$ v^\top C\, v = \sum_j \lambda_j\, c_j^2 , $$
+#
+# a weighted average of the eigenvalues. An average is largest when all the weight is on the largest
+# number, and that means $v = q_1$. This is the **first principal component**. If we ask the same
+# question among the directions at right angles to $q_1$, then $q_2$ wins, and so on. Together, the
+# first $k$ components span the best **subspace** of $k$ dimensions: a line, a plane, or something
+# flat that we can no longer draw. (It passes through the mean, not through zero.)
+#
+# ### Your turn 1 · PCA from eigenvectors (8 min)
+#
+# Write PCA. `images` is (N, D), one picture per row. Return all components as a tensor (D, D), one
+# per *row*, with the largest variance first. Centre the images, build the covariance matrix, and let
+# `torch.linalg.eigh` find the eigenvectors. It returns the *smallest* eigenvalue first and the
+# eigenvectors as *columns*, so you must rearrange them: `.T` transposes a matrix, and `.flip(0)`
+# reverses the order of its rows.
+
+
+# %% tags=["exercise"]
+def principal_components(images):
+    components = ...  # your code here, in as many lines as you like
+    return components
+
+
+verdict = checks.principal_components(principal_components)
+principal_components = verdict.working
+verdict
+
+
+# %% tags=["solution"]
+def principal_components(images):
+    centred = images - images.mean(0)
+    covariance = centred.T @ centred / len(images)
+    eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
+    return eigenvectors.T.flip(0)
+
+
+# %% [markdown]
+# From here on, the lesson computes with your function. (Until it is right, with the one in the
+# solution.) We apply it to the digits, and compare it with scikit-learn's ready-made `PCA`.
+#
+# **Predict.** Will the first 20 components be the same numbers as scikit-learn's?
+
+# %%
+def variances_along(images, components):
+    """The variance of images (N, D) along each component (k, D), which is its eigenvalue."""
+    return ((images - images.mean(0)) @ components.T).square().mean(0)
+
+
 mean = X.mean(0)
-U, S, Vt = torch.linalg.svd(X - mean, full_matrices=False)
-components, variances = Vt, S.square() / len(X)  # (784, 784), one component per row; (784,)
+components = principal_components(X)  # (784, 784), one per row
+variances = variances_along(X, components)  # (784,)
 
-print("variance along the first components:", [round(v, 2) for v in variances[:8].tolist()])
-print(f"variance of the whole cloud:         {variances.sum():.1f}")
-
-# %% [markdown]
-# **Predict.** scikit-learn has PCA ready-made. Will its first 20 components be the same numbers as
-# ours?
-
-# %%
 library = PCA(n_components=20, svd_solver="full").fit(X.numpy())
-theirs = torch.tensor(library.components_)
-cosines = (components[:20] * theirs).sum(1)  # one dot product per component
-print("our component · scikit-learn's:", [round(c, 3) for c in cosines.tolist()])
-ratio = torch.tensor(library.explained_variance_ratio_)
+cosines = (components[:20] * torch.tensor(library.components_)).sum(1)
+print("our components · scikit-learn's:", [round(c, 3) for c in cosines.tolist()])
+
+# %% tags=["figure"]
+# A table: the first variances, ours and scikit-learn's
+theirs = library.explained_variance_ratio_
+print("component   variance (eigenvalue)   share of all variance   share, scikit-learn")
+for number in range(8):
+    share = variances[number] / variances.sum()
+    print(f"{number + 1:9d}   {variances[number]:21.3f}   {share:21.2%}   {theirs[number]:19.2%}")
+print(f"all {len(variances)}   {variances.sum():22.3f}   {1:21.2%}")
+
+# %% tags=["claim"]
 assert (cosines.abs() - 1).abs().max() < 1e-3, "equal up to their sign"
-assert torch.allclose(variances[:20] / variances.sum(), ratio, rtol=1e-3), "equal variances"
+assert torch.allclose(variances[:20] / variances.sum(), torch.tensor(theirs), rtol=1e-3), "equal shares"
+singular = torch.linalg.svdvals(X - mean)
+assert torch.allclose(singular.square() / len(X), variances, atol=1e-9), "s²/N should be the eigenvalues"
 
 # %% [markdown]
 # The dot product of two directions of length 1 is 1 if they are the same, and $-1$ if they are
-# opposite. We find these two values only. The components are equal **up to their sign**. A line has
-# no front and no back: $v$ and $-v$ describe the same line, and a program may return either. Keep
-# this in mind when you compare results. It is also the reason why a plot from another computer may
-# be mirrored.
+# opposite. These two values are all that we find, so the components agree **up to their sign**. A
+# line has no front and no back: $q$ and $-q$ describe the same line, and a program may return
+# either. This is why a plot from another computer may be mirrored.
 #
-# A component has 784 numbers, one per pixel. So we can draw it as a picture. Its numbers may be
-# negative. Adding the component puts ink where it is purple and takes ink away where it is orange.
-# With the other sign the roles swap.
+# The shares of the variance agree, too. (scikit-learn gets there without the covariance matrix: it
+# takes the centred matrix of all digits apart by a **singular value decomposition**,
+# $\bar X = U S V^\top$. The rows of $V^\top$ are the components, and $s_j^2/N$ are the eigenvalues.)
+#
+# A component has 784 numbers, one per pixel, so that it can be drawn as a picture. Adding it puts
+# ink where it is purple, and takes ink away where it is orange.
 
-# %%
-figure, axes = plt.subplots(2, 5, figsize=(9.5, 4.3))
-plots.draw_image(axes[0, 0], as_images(mean)[0])
-axes[0, 0].set_title("mean digit μ")
-limit = components[:9].abs().max()
-for number, ax in enumerate(axes.flat[1:]):
-    signed = ax.imshow(
-        components[number].reshape(28, 28), cmap="PuOr", vmin=-limit, vmax=limit
-    )
-    ax.set_title(f"component {number + 1}")
+
+# %% tags=["figure"]
+# The mean digit and the first nine components
+def draw_signed(ax, pattern, limit=0.12):
+    """A pattern (784,) with signs; purple adds ink, orange takes it away. Returns the picture, for a colour bar."""
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
-figure.colorbar(signed, ax=axes, label="weight of the pixel", shrink=0.8)
+    return ax.imshow(pattern.reshape(28, 28), cmap="PuOr", vmin=-limit, vmax=limit)
+
+
+figure, axes = plt.subplots(2, 5, figsize=(9.4, 4.1))
+plots.draw_image(axes[0, 0], as_images(mean)[0])
+axes[0, 0].set_title("mean digit μ")
+for number, ax in enumerate(axes.flat[1:]):
+    signed = draw_signed(ax, components[number])
+    ax.set_title(f"component {number + 1}")
+figure.colorbar(signed, ax=axes, label="weight of the pixel", shrink=0.8, extend="both")
 plots.show(
     figure,
     alt="The mean digit, a bright smudge, and the first nine components: smooth patterns of orange and purple. The "
     "first looks like a ring around a vertical bar; later ones have more and finer patches.",
 )
-
 answers = (X_test - mean) @ components[0]  # where each test digit lies along component 1
 by_kind = [answers[test_set.labels == d].mean().item() for d in range(10)]
 print("mean along component 1, digits 0 to 9:", [round(a, 1) for a in by_kind])
-assert {np.argmin(by_kind), np.argmax(by_kind)} == {0, 1}, "zeros against ones"
+
+# %% tags=["claim"]
+assert {max(range(10), key=by_kind.__getitem__), min(range(10), key=by_kind.__getitem__)} == {0, 1}, "0 against 1"
 
 # %% [markdown]
-# Each picture is a question about a digit. Number 1 asks: are you more like a ring or more like an
-# upright stroke? The printed line has the mean answers of the test digits: zeros answer strongly
-# one way, ones the other way. The later components ask about finer and finer details.
+# Each component asks a digit a question. The first one asks: are you a ring, or an upright stroke?
+# The printed line has the mean answers of the test digits: zeros answer strongly one way, ones the
+# other way. Later components ask about finer and finer details.
 #
-# In 1991 Matthew Turk and Alex Pentland did the same with photographs of faces. Their "eigenfaces"
-# were among the first programs that recognised people. Geneticists did it with the DNA of 3,000
-# Europeans. The first two components drew a map of Europe (Novembre and others, 2008).
+# In 1991 Matthew Turk and Alex Pentland did the same with photographs of faces, and their
+# "eigenfaces" were among the first programs that recognised people.
 
 # %% [markdown]
-# ### Your turn 1 · There and back
+# ## 4 · PCA is an encoder and a decoder
 #
-# With $k$ components, a picture $x$ becomes a **code** $h$ of $k$ numbers, and the code becomes a
-# picture again:
+# Keep the first $k$ components, and put them as rows into a matrix $W$. Then a picture $x$ becomes
+# a **code** $h$ of $k$ numbers, and the code becomes a picture again:
+
+# %% tags=["figure"]
+# PCA as an autoencoder
+plots.show(
+    plots.schematics.pca(),
+    alt="A diagram from left to right: an image x; the mean is subtracted; an encoder W makes a code h of k numbers; a "
+    "decoder, the transpose of W, makes 784 numbers; the mean is added; the output is an image.",
+)
+
+# %% [markdown]
+# The encoder asks the $k$ questions, and the decoder adds up the $k$ patterns, each as strongly as
+# the answer says. Learning is one eigenvector computation, with no gradient descent at all. The
+# space of the codes, which has $k$ dimensions instead of 784, is called the **latent space**
+# ("latent" means hidden: nobody observes these numbers, they are computed). All pictures that the
+# decoder can make lie in the subspace through the mean $\mu$.
 #
-# $$ h = V_k^\top (x - \mu), \qquad \hat x = \mu + V_k h . $$
+# ### Your turn 2 · There and back (5 min)
 #
-# Here the columns of $V_k$ are the first $k$ components. Write both steps as one function. `images`
-# is (N, D), one picture per *row*. `mean` is (D,). `components` is (k, D), one component per *row*.
-# Return the reconstructions, (N, D). (For rows, transposes change places. Thinking in shapes helps:
-# what must stand between (N, D) and (N, k)?)
+# Write encoder and decoder as one function. `images` is (N, D), one picture per *row*; `mean` is
+# (D,); `components` is (k, D), one component per *row*, the $W$ of the diagram. Return the
+# reconstructions, (N, D). The diagram shows one picture as a column, so for pictures in rows the
+# transposes change places. Thinking in shapes helps: what must stand between (N, D) and (N, k)?
 
 
 # %% tags=["exercise"]
@@ -344,7 +474,9 @@ def reconstruct(images, mean, components):
     return result
 
 
-checks.pca_reconstruction(reconstruct)
+verdict = checks.pca_reconstruction(reconstruct)
+reconstruct = verdict.working
+verdict
 
 
 # %% tags=["solution"]
@@ -354,107 +486,110 @@ def reconstruct(images, mean, components):
 
 
 # %% [markdown]
-# ## 4 · How many numbers are enough?
+# **Predict.** From how many numbers on will you be able to read all ten digits? Drag the slider.
+# The digits are test digits, which PCA has not seen, and your function draws them.
+
+
+# %% tags=["figure"]
+# A slider: ten test digits, rebuilt from k numbers
+def rebuilding_painter(digits, mean, components, reconstruct):
+    """A function that draws digits (10, 784) above their reconstructions from k numbers."""
+
+    def draw(k):
+        figure, axes = plt.subplots(2, 1, figsize=(10.5, 2.6))
+        rebuilt = reconstruct(digits, mean, components[:k])
+        for ax, rows, name in zip(axes, (digits, rebuilt), ("784 numbers", f"{k} numbers")):
+            strip = as_images(rows)[:, 0].permute(1, 0, 2).reshape(28, -1)
+            ax.imshow(strip, vmin=0, vmax=1)
+            ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
+            ax.set_ylabel(name, rotation=0, ha="right", va="center")
+        return figure
+
+    return draw
+
+
+widgets.explore(rebuilding_painter(X_test[ten], mean, components, reconstruct), k=(0, 200, 2))
+
+# %% [markdown]
+# ## 5 · How many numbers are enough?
 #
-# The first step above is an encoder, the second a decoder. So PCA *is* an autoencoder, one that
-# needs no training. How good is it, with how many numbers per digit? Here is the error that the
-# whole course uses: squared, summed over the pixels of an image, averaged over the images.
-#
-# **Predict.** We rebuild test digits from 2, 10, 50 and 200 numbers in place of 784. From how many
-# on will you be able to read all ten?
+# The eye says that a few dozen numbers are nearly enough. To put a number on it, we use the error
+# of the whole course: the squared difference, summed over the pixels of an image and averaged over
+# the images. We measure it on the training digits and on the test digits. The difference between
+# the two matters: a method that does as well on new data as on those it has learnt from
+# **generalises**. To see what the opposite looks like, we also compute PCA from 300 digits only.
 
 
 # %%
-def encode(images, k):
-    """Codes (N, k) of images (N, 784): where their projections lie on the flat."""
-    return (images - mean) @ components[:k].T
+def squared_error(images, reconstructions):
+    """Squared error per image, summed over its pixels, averaged over the images."""
+    return (reconstructions - images).square().sum(1).mean().item()
 
 
-def decode(codes):
-    """Images (N, 784) for codes (N, k)."""
-    return mean + codes @ components[: codes.shape[1]]
+ks = [1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 600]
+train_error = [squared_error(X, reconstruct(X, mean, components[:k])) for k in ks]
+test_error = [squared_error(X_test, reconstruct(X_test, mean, components[:k])) for k in ks]
 
+few = X[torch.randperm(len(X))[:300]]
+few_mean, few_components = few.mean(0), principal_components(few)
+few_ks = [k for k in ks if k <= 300]  # 300 digits span no more dimensions than that
+few_error = [squared_error(few, reconstruct(few, few_mean, few_components[:k])) for k in few_ks]
+few_test = [squared_error(X_test, reconstruct(X_test, few_mean, few_components[:k])) for k in few_ks]
 
-def pca_error(images, k):
-    """Squared error per image of a reconstruction from k numbers."""
-    return (decode(encode(images, k)) - images).square().sum(1).mean().item()
-
-
-rows = {"test digit": as_images(X_test[ten])}
-for k in (2, 10, 50, 200):
-    rows[f"{k} numbers"] = as_images(decode(encode(X_test[ten], k)))
-plots.show(
-    plots.image_rows(rows, "Test digits, rebuilt from more and more numbers"),
-    alt="Ten test digits and four rows of reconstructions. With 2 numbers there are blurred rings and bars, with 10 "
-    "many digits can be guessed, with 50 all can be read, and with 200 they look like the originals.",
-)
-
-# %%
-ks = [1, 2, 5, 10, 20, 50, 100, 200, 300, 400, 600, 784]
-train_error = [pca_error(X, k) for k in ks]
-test_error = [pca_error(X_test, k) for k in ks]
+# %% tags=["figure"]
+# What is kept and what is lost with k components
 share_kept = variances.cumsum(0) / variances.sum()
-
-figure, (share_ax, error_ax) = plt.subplots(1, 2, figsize=(10.5, 4))
+figure, (share_ax, error_ax) = plt.subplots(1, 2, figsize=(9.4, 4))
 share_ax.plot(range(1, 785), share_kept, color=plots.COLORS[1])
 share_ax.axhline(0.9, color="0.6", linestyle=":")
 share_ax.text(784, 0.89, "90%", color="0.4", ha="right", va="top")
-share_ax.set(
-    title="What is kept",
-    xlabel="number of components k",
-    ylabel="share of the variance",
-    ylim=(0, 1.03),
-)
-error_ax.plot(ks, train_error, "o-", color=plots.COLORS[1], label="training digits")
-error_ax.plot(ks, test_error, "s--", color=plots.COLORS[4], label="test digits")
-error_ax.set(
-    title="What is lost",
-    xlabel="number of components k (logarithmic)",
-    ylabel="squared error per image",
-    xscale="log",
-    ylim=(0, None),
-)
-error_ax.legend()
+share_ax.set(title="What is kept", xlabel="number of components k", ylabel="share of the variance", ylim=(0, 1.03))
+blue, orange = plots.COLORS[1], plots.COLORS[4]
+error_ax.plot(ks, train_error, "o-", color=blue, label=f"PCA from {len(X):,} digits: on these")
+error_ax.plot(ks, test_error, "o--", color=blue, markerfacecolor="white", label="the same PCA: on test digits")
+error_ax.plot(few_ks, few_error, "s-", color=orange, label="PCA from 300 digits: on these")
+error_ax.plot(few_ks, few_test, "s--", color=orange, markerfacecolor="white", label="the same PCA: on test digits")
+error_ax.set(title="What is lost", xlabel="number of components k", ylabel="squared error per image")
+error_ax.set(xlim=(-5, 310), ylim=(0, 52))
+error_ax.legend(loc="upper right", fontsize=9.5)
 plots.show(
     figure,
-    alt="Left: the share of variance kept rises steeply and is above 90% long before 200 components. Right: the "
-    "squared error per image falls with the number of components to zero, almost the same for training and test digits.",
+    alt="Left: the share of variance kept rises steeply and passes 90% long before 200 components. Right: the squared "
+    "error falls with the number of components. For PCA from all training digits it is almost the same on training and "
+    "test digits; for PCA from 300 digits it falls to zero on these, but stays clearly above zero on test digits.",
 )
-
 left_over = [variances[k:].sum().item() for k in ks]
-print("   k   error on training digits   variances left out   error on test digits")
-for k, measured, predicted, unseen in zip(ks, train_error, left_over, test_error):
-    print(f"{k:4d}   {measured:24.3f}   {predicted:18.3f}   {unseen:20.3f}")
-assert np.allclose(train_error, left_over, rtol=1e-3, atol=1e-3), (
-    "lost = variances left out"
-)
+print("PCA from:       all training digits                         300 digits")
+print("   k      error  variances left out  error on test   error on them  error on test")
+for row, k in enumerate(ks):
+    print(f"{k:4d}  {train_error[row]:9.3f}  {left_over[row]:18.3f}  {test_error[row]:13.3f}", end="")
+    print(f"   {few_error[row]:13.3f}  {few_test[row]:13.3f}" if k in few_ks else "")
+
+# %% tags=["claim"]
+measured, predicted = torch.tensor(train_error), torch.tensor(left_over)
+assert torch.allclose(measured, predicted, rtol=1e-3, atol=1e-3), "lost = variances left out"
 assert share_kept[99] > 0.9, "100 components should keep more than 90%"
-assert all(t < 1.15 * e for t, e in zip(test_error[:7], train_error[:7])), (
-    "it should carry over"
-)
+assert all(test < 1.15 * train for train, test in zip(train_error[:7], test_error[:7])), "it should carry over"
+assert few_test[6] > 2 * few_error[6], "300 digits are learnt by heart"
+assert few_error[-1] < 1e-6 and few_test[-1] > 1, "300 components rebuild these exactly, but not others"
 
 # %% [markdown]
-# With 2 numbers there are rings and bars. With 50 most people can read all ten. In the curves and
-# the table there are three things to see.
+# There are three things to see in these curves and in the table.
 #
-# - **Few numbers go a long way.** A tenth of the numbers keeps most of the variance. The rest of
-#   the curve is long and flat.
-# - **Lost is what was left out.** The second and the third column agree digit for digit. The error
-#   on the training set is the sum of the variances that were not kept: Pythagoras once more, in 784
-#   dimensions. Nobody has to reconstruct anything to know the error.
-# - **It carries over to new digits.** On test digits the error is about the same, at least while
-#   $k$ is not large. PCA with few components has little room to learn by heart.
+# - **Few numbers go a long way.** A tenth of the numbers keeps most of the variance, and the rest
+#   of the curve is long and flat.
+# - **What is lost is what was left out.** The second and the third column agree digit for digit: the
+#   error on the training set is the sum of the eigenvalues that were not kept. It is Pythagoras
+#   once more, in 784 dimensions, so nobody has to reconstruct anything to know the error.
+# - **It generalises, if there are many more digits than components.** Computed from all training
+#   digits, PCA loses about the same on test digits, as long as $k$ is not large. Computed from 300
+#   digits, it learns these by heart: with 300 components it rebuilds them exactly, but not others.
 #
-# Two numbers are not enough for PCA. And was lesson 01 good? It printed its squared error per test
-# image. Compare it with the row $k = 2$ of the table: its network loses less with the same two
-# numbers. A plane is the best *flat* thing, but nothing says that digits lie on a flat thing.
-# Lesson 03 will measure who is better.
-
-# %% [markdown]
-# ### Your turn 2 · Enough is enough
+# ### Your turn 3 · Enough is enough (5 min)
 #
 # How many components are needed to keep at least a given share of the variance? `variances` (D,)
-# has the largest first. `share` is a number such as 0.9. Return a whole number.
+# has the largest first, and `share` is a number such as 0.9. Return a whole number.
 
 
 # %% tags=["exercise"]
@@ -463,7 +598,9 @@ def components_needed(variances, share):
     return result
 
 
-checks.components_needed(components_needed)
+verdict = checks.components_needed(components_needed)
+components_needed = verdict.working
+verdict
 
 
 # %% tags=["solution"]
@@ -473,773 +610,434 @@ def components_needed(variances, share):
     return int((shares < share).sum()) + 1
 
 
-# %% [markdown]
-# When your function passes, try `components_needed(variances, 0.9)` on our digits, then 0.95 and
-# 0.99. How many more does each step cost?
-
-# %% [markdown]
-# ## 5 · A map of the digits: PCA and t-SNE
-#
-# Two numbers per digit make a map. For maps there is a famous rival to PCA: **t-SNE**
-# (t-distributed stochastic neighbour embedding; van der Maaten and Hinton, 2008). It wants one
-# thing only: *who are neighbours in 784 dimensions should be neighbours on the map*.
-#
-# It works like this. Every point looks around and gives every other point a probability of being
-# its neighbour, high if near, almost zero if far. Roughly how many points count as near is the
-# **perplexity**. You choose it, and 30 is usual. Then the points are scattered on a sheet at random
-# and get such probabilities there, too. Gradient descent moves the points until the two sets of
-# probabilities agree as well as possible.
-#
-# How good is a map? We use the measure from lesson 01. Each of 800 test digits asks its five
-# nearest neighbours *on the map* which digit they are, and takes the vote.
-#
-# **Predict.** Neither method sees the labels. Which map has the better neighbourhoods? And what do
-# you think you may conclude from two groups that are far apart?
-
 # %%
-chosen = torch.randperm(len(test_set), generator=torch.Generator().manual_seed(0))[:800]
-pixels, labels = X_test[chosen], test_set.labels[chosen]
+needed = {share: components_needed(variances, share) for share in (0.5, 0.9, 0.95, 0.99)}
+print("numbers needed to keep a share of the variance:", needed)
+
+# %% tags=["figure", "hero"]
+# Two digits, built from more and more patterns
+stages = sorted({0, 2, 5, 10, 20, needed[0.9]})
+count, edge, gap, top = len(stages) + 1, 112, 6, 50  # in pixels of the page: each pixel of a digit is 4 × 4 of them
+wide, high = count * (edge + gap) + 2 * gap, 4 * (edge + gap) + 3 * gap + top
+figure = plt.figure(figsize=(wide / 90, high / 90), layout="none")
 
 
-def vote_accuracy(points):
-    """How often the five nearest points on a map have the right label, by majority."""
-    distances = torch.cdist(points, points).fill_diagonal_(torch.inf)
-    nearest = distances.topk(5, largest=False).indices
-    return (labels[nearest].mode(1).values == labels).float().mean().item()
+def tile(row, column):
+    """Axes at this place; between the two digits is a wider gap."""
+    x, y = gap + column * (edge + gap), top + row * (edge + gap) + 2 * gap * (row // 2)
+    return figure.add_axes((x / wide, 1 - (y + edge) / high, edge / wide, edge / high))
 
 
-def tsne(points, perplexity, seed):
-    """A t-SNE map (N, 2) that starts from random positions."""
-    method = TSNE(perplexity=perplexity, init="random", random_state=seed)
-    return torch.tensor(method.fit_transform(np.asarray(points)))
-
-
-maps = {
-    "PCA": encode(pixels, 2),
-    "t-SNE, first run": tsne(pixels, 30, seed=0),
-    "t-SNE, second run": tsne(pixels, 30, seed=1),
-}
-accuracy = {name: vote_accuracy(points) for name, points in maps.items()}
-figure, axes = plt.subplots(1, 3, figsize=(12.5, 4.6))
-for ax, (name, points) in zip(axes, maps.items()):
-    title = f"{name}\nfive neighbours are right: {accuracy[name]:.0%}"
-    plots.latent_map(points, labels, test_set.label_names, title, ax=ax)
-    ax.set(xlabel="first number", ylabel="second number")
+for number, digit in enumerate(X_test[ten[[3, 7]]]):
+    before = mean
+    for column, k in enumerate(stages):
+        rebuilt = reconstruct(digit[None], mean, components[:k])[0]
+        ax = tile(2 * number, column)
+        plots.draw_image(ax, as_images(rebuilt)[0])
+        if number == 0:
+            ax.set_title(f"{k} numbers" if k else "mean digit")
+        if k:
+            draw_signed(tile(2 * number + 1, column), rebuilt - before, limit=0.7)
+        before = rebuilt
+    ax = tile(2 * number, len(stages))
+    plots.draw_image(ax, as_images(digit)[0])
+    if number == 0:
+        ax.set_title("the original:\n784 numbers")
+    y = 1 - (top + (2 * number + 1.5) * (edge + gap) + 2 * gap * number) / high
+    figure.text((gap + edge) / wide, y, "what these\nnumbers add", ha="right", va="center")
 plots.show(
     figure,
-    alt="Three maps of the same 800 digits. On the PCA map zeros and ones lie at two sides, and the other classes "
-    "overlap. On the two t-SNE maps most classes gather in islands, but the islands lie in other places on each map.",
+    alt="Two handwritten digits take shape from left to right: a blurred mean digit, then pictures from 1, 2, 5, 10, 20 "
+    "and some 85 numbers, which come close to the originals of 784 numbers at the right. Under each picture, in purple "
+    "and orange, the pattern of ink that the new numbers add and take away.",
 )
 
-
-def between_islands(points):
-    """The 45 distances between the middles of the ten kinds of digits."""
-    return torch.pdist(
-        torch.stack([points[labels == d].median(0).values for d in range(10)])
-    )
-
-
-_, first, second = maps.values()
-runs = torch.stack([between_islands(first), between_islands(second)])
-agreement = torch.corrcoef(runs)[0, 1].item()
-print(
-    f"correlation of the distances between the medians of the ten kinds, first and second run: {agreement:.2f}"
-)
-assert min(list(accuracy.values())[1:]) > accuracy["PCA"] + 0.2, "it should keep neighbours"
-assert agreement < 0.9, "distances between islands should differ from run to run"
+# %% tags=["claim"]
+assert 8 <= needed[0.5] <= 14 and 70 <= needed[0.9] <= 100, "half of the variance in about 11, 90% in about 85"
+assert needed[0.99] > 3 * needed[0.9], "the last per cents are expensive"
 
 # %% [markdown]
-# As a picture of neighbourhoods, t-SNE wins by far. Most kinds gather in islands, though some are
-# split and a few mix, while PCA lays several kinds on top of each other. t-SNE is the method of
-# choice to *look* at data. Biologists use it to find kinds of cells.
+# The first few numbers decide what kind of digit it is, and the later ones sharpen it. Each further
+# step costs more than the one before: look at what the last four per cent of the variance ask for.
 #
-# But compare the two runs. They show the same digits, with the same perplexity. Only the random
-# start differs. (scikit-learn starts from PCA unless told otherwise. Then runs agree, but because
-# they start alike, not because the distances are right.) The islands are in other places, and some
-# have other neighbours. If one could rely on the distances between islands, both runs would agree
-# on them, and their correlation would be close to 1. They agree only in part.
-#
-# So what does a map do to distances? Let us ask with a cloud whose truth we know. In 20 dimensions
-# we make three groups:
-#
-# - **A** and **B** are narrow and close together,
-# - **C** is **five times** as far from A as B is, and **four times** as wide as A or B.
-#
-# **Predict.** How will t-SNE draw the distances and the widths?
-
-# %%
-generator = torch.Generator().manual_seed(0)
-centres = torch.zeros(3, 20)
-centres[1, 0], centres[2, 1] = 12, 60
-widths = torch.tensor([1.0, 1.0, 4.0])
-group = torch.arange(3).repeat_interleave(60)
-known = centres[group] + widths[group, None] * torch.randn(180, 20, generator=generator)
-
-
-def describe(points):
-    """How many times as far C is from A as B is, and how many times as wide C is as A."""
-    a, b, c = (points[group == g] for g in range(3))
-    far = (c.mean(0) - a.mean(0)).norm() / (b.mean(0) - a.mean(0)).norm()
-    wide = (c - c.mean(0)).norm() / (a - a.mean(0)).norm()
-    return far.item(), wide.item()
-
-
-views = {"the truth (2 of its 20 dimensions)": known[:, :2]}
-views |= {f"t-SNE, perplexity {p}": tsne(known, p, seed=0) for p in (10, 40)}
-figure, axes = plt.subplots(1, 3, figsize=(11.5, 3.9))
-for ax, (name, points) in zip(axes, views.items()):
-    far, wide = describe(known if "truth" in name else points)
-    for g, (letter, marker) in enumerate(zip("ABC", "o^s")):
-        ax.plot(
-            *points[group == g].T,
-            marker,
-            color=plots.COLORS[(1, 2, 4)[g]],
-            markersize=4,
-            label=letter,
-        )
-    ax.set(
-        title=f"{name}\nC is {far:.1f} × as far and {wide:.1f} × as wide",
-        xlabel="first number",
-        ylabel="second number",
-        aspect="equal",
-        adjustable="datalim",
-    )
-    if "truth" not in name:
-        assert far < 2 and wide < 1.5, "t-SNE should even out distances and widths"
-axes[0].legend()
-far, wide = describe(known)
-assert far > 4.5 and wide > 3.5, "the groups should be as described"
-plots.show(
-    figure,
-    alt="Left, the truth: two small groups A and B close together and a wide group C far away. Middle and right, two "
-    "t-SNE maps: three groups of about the same width, C no longer far away, and differently arranged on the two maps.",
-)
+# Two questions come up here that have pages of their own. Two numbers per digit make a map; a famous
+# method draws much clearer maps than PCA, and [t-SNE, and what its maps do not
+# say](deeper/02_tsne.ipynb) explains what you may read off them (30 minutes, optional). And can PCA
+# invent a digit? It can, once it is told which codes are likely: [Probabilistic
+# PCA](deeper/02_probabilistic_pca.ipynb) is the smallest relative of the VAE (40 minutes, optional).
 
 # %% [markdown]
-# Three islands of equal width. The groups are there, and that is right. But four times as wide has
-# become just as wide, and five times as far has become as far or even nearer, depending on the
-# perplexity. The two maps do not even agree whether C lies between A and B. It had to be so. t-SNE
-# asks who the *nearest* points are. Group C is not near, and how far "not near" is does not matter
-# to it. And because every point looks for the same number of neighbours, a wide group is pulled
-# together until it is as dense as a narrow one.
+# ## 6 · A linear autoencoder finds the same subspace
 #
-# So read a t-SNE map like this:
+# PCA is an encoder and a decoder, both of them matrices. Take an autoencoder as in lesson 01 and
+# leave out its nonlinear functions and its biases: what remains is also an encoder and a decoder,
+# both of them matrices. PCA comes from a formula. The autoencoder learns by gradient descent, and
+# nobody tells it about variances, right angles or eigenvectors. It only wants a small error.
 #
-# | you may read | you may not read |
-# |---|---|
-# | who the neighbours of a point are | how far groups are from each other |
-# | that there are groups, if they come back with other seeds and perplexities | how wide or how dense a group is |
-# | | what an axis means: there is no "up" and no unit |
-#
-# For this course two more things count. t-SNE moves the points it was given, and learns no rule. So
-# there is **no encoder**: a new digit cannot be put on the map. And there is **no decoder**: a spot
-# on the map cannot be turned into a digit. PCA has both, and so will all our autoencoders.
-
-# %%
-print("PCA can encode new digits:", hasattr(PCA, "transform"))
-print("PCA can decode codes:     ", hasattr(PCA, "inverse_transform"))
-print("t-SNE can encode:         ", hasattr(TSNE, "transform"))
-print("t-SNE can decode:         ", hasattr(TSNE, "inverse_transform"))
-assert not hasattr(TSNE, "transform") and not hasattr(TSNE, "inverse_transform")
-
-# %% [markdown]
-# ## 6 · A linear autoencoder finds the same flat
-#
-# PCA is an encoder and a decoder, both of them matrices. An autoencoder from lesson 01, without its
-# $\varphi$, its ReLUs and its biases, is an encoder and a decoder, both of them matrices (several
-# matrices in a row multiply to one). The first comes from a formula. The second learns by gradient
-# descent, and nobody tells it about variances, right angles or singular values. It only wants a
-# small error.
-#
-# Here it is. It gets the mean digit as a fixed number for each pixel, as PCA does. We leave it
-# $k = 6$ numbers in the middle. (Look at the variances in section 3: after the sixth they drop, so
-# it is clear which six are the best.)
+# We write it as a **class**, which is how PyTorch models are usually written. A subclass of
+# `nn.Module` creates its layers in `__init__`, after a call of `super().__init__()` that prepares
+# PyTorch's bookkeeping. It says in `forward` what happens to an input, and this runs when you call
+# `model(images)`. PyTorch then finds all weights by itself. The mean digit belongs to the model, too,
+# but must not be trained: `register_buffer` stores it as a fixed tensor that moves to the GPU
+# together with the weights.
 
 
 # %%
+CODE = 6  # numbers in the middle
+
+
 class LinearAutoencoder(nn.Module):
-    """x → mean + G (E (x − mean)): an autoencoder without any curve in it."""
+    """x → mean + G (E (x − mean)): an autoencoder without anything nonlinear in it."""
 
-    def __init__(self, k, mean):
+    def __init__(self, code_size, mean):
         super().__init__()
-        self.encoder = nn.Linear(784, k, bias=False)  # its weight E is (k, 784)
-        self.decoder = nn.Linear(k, 784, bias=False)  # its weight G is (784, k)
-        self.register_buffer("mean", mean)  # goes along to the GPU, but is not trained
+        self.encoder = nn.Linear(784, code_size, bias=False)  # its weight E is (k, 784)
+        self.decoder = nn.Linear(code_size, 784, bias=False)  # its weight G is (784, k)
+        self.register_buffer("mean", mean)
 
     def forward(self, images):
         codes = self.encoder(images.flatten(1) - self.mean)
         return (self.mean + self.decoder(codes)).reshape(images.shape)
 
 
-# %% [markdown]
-# In lesson 01 we wrote the training loop by hand. From now on it comes from the course's package.
-# `fit` is that loop: batches, loss, `backward()`, a step of Adam. It adds some comfort. It shows a
-# progress line, moves model and pictures to the GPU if there is one, and stops with an explanation
-# if the loss is no longer a number. It lets the learning rate climb at the beginning and fall to
-# almost zero at the end, so that the last steps are small and exact. We hand it a function that
-# returns one loss per picture.
-#
-# That function may also return other things to be recorded. We let it measure how far the decoder
-# is from PCA. For that we need to compare two flats in 784 dimensions. Think of two sheets of paper
-# in a room that pass through the same point. They meet in a line, so they have that direction in
-# common. Across the line they open at some angle, like the pages of a book. These are the two
-# **principal angles** between the sheets: 0° and the opening. Two flats of six dimensions have six
-# such angles. If the largest of them is zero, the flats are the same.
-#
-# **Predict.** How close will six learnt directions come to the six best ones: exactly, nearly, or
-# not at all? And will the decoder's six columns *be* the components, or mixtures (weighted sums) of
-# them?
-
-# %%
-k = 6
-flat = components[:k].T.numpy()  # (784, 6): PCA's flat
-
-
-def angles_to_pca(weight):
-    """Principal angles, in degrees, between the columns of a decoder and PCA's flat."""
-    return np.degrees(subspace_angles(weight.detach().cpu().numpy(), flat))
-
-
 def loss(model, images, labels):
-    """Squared error of each image, and the largest principal angle (the same for all)."""
-    error = (model(images) - images).square().flatten(1).sum(1)
-    angle = angles_to_pca(model.decoder.weight).max()
-    return {"loss": error, "angle": torch.full_like(error, float(angle))}
+    """Squared error of each image (N,), summed over its pixels. The labels are not used."""
+    return (model(images) - images).square().flatten(1).sum(1)
 
-
-autoencoder = LinearAutoencoder(k, mean.float())
-epochs = 140_000 // len(train_set)  # a similar number of steps for every data set
-history = fit(autoencoder, train_set, loss, epochs=epochs, lr=1e-2)
-
-# %%
-figure, (error_ax, angle_ax) = plt.subplots(1, 2, figsize=(10.5, 3.8))
-axis = range(1, epochs + 1)
-error_ax.plot(
-    axis, history.train["loss"], color=plots.COLORS[1], label="linear autoencoder"
-)
-error_ax.axhline(pca_error(X, k), color="0.5", linestyle=":", label=f"PCA with k = {k}")
-error_ax.set(
-    title="The error comes down to PCA's",
-    xlabel="epoch",
-    ylabel="squared error per image, training digits",
-)
-error_ax.legend()
-angle_ax.plot(axis, history.train["angle"], color=plots.COLORS[4])
-excess = [error / pca_error(X, k) - 1 for error in history.train["loss"]]
-early = next(epoch for epoch in range(epochs) if excess[epoch] < 0.05)
-for ax in (error_ax, angle_ax):
-    ax.axvline(early + 1, color="0.6", linewidth=1)
-angle_ax.text(early + 1.5, 84, "error within 5% of PCA's", color="0.4")
-angle_ax.axhline(5, color="0.5", linestyle=":")
-angle_ax.text(epochs, 6, "5°", color="0.4", ha="right")
-angle_ax.set(
-    title="Its flat turns into PCA's",
-    xlabel="epoch",
-    ylabel="largest principal angle (degrees)",
-    ylim=(0, 90),
-)
-plots.show(
-    figure,
-    alt="Left: the squared error falls within a few epochs to the dotted line of PCA. Right: the largest principal angle "
-    "starts near 90 degrees, falls later than the error, and ends far below 5 degrees.",
-)
-
-learnt = autoencoder.decoder.weight.detach().cpu().double()  # (784, 6)
-angles = angles_to_pca(learnt)
-test_error = measure(autoencoder, test_set, loss)["loss"]
-print(
-    f"first epoch with an error within 5% of PCA's: {early + 1}; "
-    f"largest angle then: {history.train['angle'][early]:.0f}°"
-)
-print("principal angles to PCA's flat (degrees):", [round(float(a), 2) for a in angles])
-print(f"test error: autoencoder {test_error:.2f}, PCA {pca_error(X_test, k):.2f} per image")
-assert angles.max() < 5, "the linear autoencoder should find PCA's flat"
-assert abs(test_error / pca_error(X_test, k) - 1) < 0.01, "and have PCA's error"
-assert history.train["angle"][early] > 10, "the error should be good before the flat is"
 
 # %% [markdown]
-# The largest angle is tiny. Of all flats of six dimensions, gradient descent found the one that the
-# formula gives. And on the training digits it cannot do better: no two matrices of these shapes
-# can, as PCA is the best flat. More linear layers would not help, either. A product of matrices is
-# again a matrix. **To beat PCA, a network needs curves.** That is lesson 03.
+# In lesson 01 the training loop was written by hand. From now on it comes from the course's package:
+# `fit` is that loop, with batches, `backward()` and a step of the optimizer Adam. It adds a progress
+# line, uses the GPU if there is one, and lets the learning rate climb at the beginning and fall to
+# almost zero at the end. We hand it the function above, which returns one loss per image.
 #
-# Look at the order of events, too. When the error was within a few per cent of PCA's, the flat was
-# still far off. The sixth direction has only somewhat more variance than those that compete with
-# it. Taking a wrong one costs little error, so the slope is gentle. A model can have a good error,
-# and still not have found what you think it has.
+# How do we compare what it has learnt with PCA? Two planes in a room that pass through the same
+# point meet in a line, and across this line they open at some angle, like the pages of a book. For
+# two subspaces of $k$ dimensions there are $k$ such **principal angles**, and if the largest of
+# them is zero, the subspaces are the same. We train five times, for longer and longer, and after
+# each training we measure the error and the largest angle.
 #
-# Now the second half of the question. Are the decoder's columns the components?
+# **Predict.** How close will six learnt directions come to the six best: exactly, nearly, or not at
+# all? And which will be good first, the error or the angle?
+
 
 # %%
-with torch.no_grad():
-    rebuilt = autoencoder(train_set.floats.to(device)).cpu().flatten(1).double()
-recovered = torch.linalg.svd(rebuilt - mean, full_matrices=False).Vh[:k]
+EPOCHS, LR = 40, 1e-2
 
-columns = nn.functional.normalize(learnt.T, dim=1)  # of length 1, as the components are
-rows = {
-    "PCA's components": components[:k],
-    "the decoder's\ncolumns": columns,
-    "PCA of its\nreconstructions": recovered,
-}
-figure, axes = plt.subplots(3, k, figsize=(9.5, 4.8))
-for row, (name, directions) in zip(axes, rows.items()):
-    row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-    for ax, direction in zip(row, directions):
-        limit = direction.abs().max()
-        ax.imshow(direction.reshape(28, 28), cmap="PuOr", vmin=-limit, vmax=limit)
-        ax.set(xticks=[], yticks=[])
-        ax.spines[:].set_visible(False)
-figure.suptitle("Three sets of six directions, all in the same flat")
-plots.show(
-    figure,
-    alt="Three rows of six signed pictures. The decoder's columns look like mixtures and match none of PCA's components. "
-    "The components of the reconstructions match PCA's one by one, some with opposite sign.",
-)
+
+def largest_angle(weight):
+    """Largest principal angle, in degrees, between a decoder (784, k) and PCA's subspace."""
+    best = components[: weight.shape[1]].T.numpy()
+    return math.degrees(subspace_angles(weight.detach().cpu().numpy(), best).max())
+
+
+runs = []
+for part in (0.05, 0.125, 0.25, 0.5, 1):
+    seed_everything(1)  # the same start every time
+    autoencoder = LinearAutoencoder(CODE, mean.float())
+    epochs = max(1, round(part * EPOCHS))
+    fit(autoencoder, train_set, loss, epochs=epochs, lr=LR)
+    reached = measure(autoencoder, train_set, loss)["loss"]
+    runs.append((epochs, reached, largest_angle(autoencoder.decoder.weight)))
+
+# %% tags=["figure"]
+# A table: error and angle after longer and longer trainings
+pca_error = variances[CODE:].sum().item()
+print(f"training error of PCA with k = {CODE}: {pca_error:.3f} per image")
+print("epochs   training error   above PCA's   largest principal angle")
+for epochs, reached, angle in runs:
+    print(f"{epochs:6d}   {reached:14.3f}   {reached / pca_error - 1:11.2%}   {angle:22.1f}°")
+pca_test = squared_error(X_test, reconstruct(X_test, mean, components[:CODE]))
+test_error = measure(autoencoder, test_set, loss)["loss"]
+print(f"test error: autoencoder {test_error:.3f}, PCA {pca_test:.3f} per image")
+
+# %% tags=["claim"]
+assert runs[-1][2] < 5, "the linear autoencoder should find PCA's subspace"
+assert abs(test_error / pca_test - 1) < 0.01, "and have PCA's error"
+assert all(reached > 0.9999 * pca_error for _, reached, _ in runs), "PCA cannot be beaten on the training digits"
+early = [angle for _, reached, angle in runs if reached < 1.05 * pca_error]
+assert early[0] > 10, "the error should be good before the subspace is"
+
+# %% [markdown]
+# In the end the largest angle is tiny: of all subspaces of this size, gradient descent has found
+# the one that the formula gives. And on the training digits it cannot do better, because PCA's
+# subspace is the best there is. More linear layers would not help, either, as a product of matrices
+# is again a matrix. **To beat PCA, a network must be nonlinear.**
+#
+# Look at the order of events, too. The error was within a few per cent of PCA's while the subspace
+# was still far off. The last of the directions has only a little more variance than those that
+# compete with it, so a wrong one costs little error, and the slope towards the right one is gentle.
+# A model can have a good error and still not have found what you think it has.
+#
+# **Predict.** Are the decoder's columns now the components themselves?
+
+# %%
+columns = autoencoder.decoder.weight.detach().cpu().double().T  # (6, 784)
+columns = nn.functional.normalize(columns, dim=1)  # of length 1, as the components are
+with torch.no_grad():  # no gradients are needed here
+    outputs = autoencoder(train_set.floats.to(device)).cpu().flatten(1).double()
+recovered = principal_components(outputs)[:CODE]
 
 
 def nearest_component(directions):
     """For each direction, the angle in degrees to the nearest of PCA's components."""
-    cosines = (directions @ components[:k].T).abs().max(1).values.clamp(max=1)
-    return torch.rad2deg(torch.arccos(cosines))
+    cosines = (directions @ components[:CODE].T).abs().max(1).values.clamp(max=1)
+    return [round(angle) for angle in torch.rad2deg(cosines.arccos()).tolist()]
 
 
-print("angle to the nearest component, in degrees")
-print(
-    "  decoder's columns:          ",
-    [round(a) for a in nearest_component(columns).tolist()],
+print("degrees to the nearest component: the decoder's columns", nearest_component(columns))
+print("                         PCA of its reconstructions", nearest_component(recovered))
+
+# %% tags=["figure"]
+# Three sets of directions in the same subspace
+rows = {
+    "PCA's\ncomponents": components[:CODE],
+    "the decoder's\ncolumns": columns,
+    "PCA of its\nreconstructions": recovered,
+}
+figure, axes = plt.subplots(3, CODE, figsize=(9.4, 4.2))
+for row, (name, directions) in zip(axes, rows.items()):
+    row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+    for ax, pattern in zip(row, directions):
+        signed = draw_signed(ax, pattern)
+figure.colorbar(signed, ax=axes, label="weight of the pixel", shrink=0.8, extend="both")
+figure.suptitle("Three sets of directions, all in the same subspace")
+plots.show(
+    figure,
+    alt="Three rows of signed pictures. The decoder's columns look like mixtures and match none of PCA's components. "
+    "The components of the reconstructions match PCA's one by one, some with opposite sign.",
 )
-print(
-    "  PCA of its reconstructions: ",
-    [round(a) for a in nearest_component(recovered).tolist()],
-)
-assert nearest_component(columns).mean() > 15, "the columns should be mixtures"
-assert nearest_component(recovered).max() < 10, "PCA should find the components again"
+
+# %% tags=["claim"]
+assert sum(nearest_component(columns)) / CODE > 15, "the columns should be mixtures"
+assert max(nearest_component(recovered)) < 10, "PCA should find the components again"
 
 # %% [markdown]
-# The columns are mixtures. They span the right flat, but are other directions in it. The reason is
-# worth a moment. Take any matrix $A$ of 6 × 6 that can be inverted, and let
+# They are not: the columns span the right subspace, but they are other directions in it, mixtures
+# of the components. The reason is worth a moment. Take any matrix $A$ of size $k \times k$ that can
+# be inverted, and let
 #
 # $$ G' = G A^{-1}, \qquad E' = A E, \qquad\text{so that}\qquad G' E' = G A^{-1} A E = G E . $$
 #
-# The new pair gives the same reconstructions, so it has the same loss. Gradient descent sees
-# nothing but the loss, so it has no reason to prefer the components to any mixture of them. It
-# stops wherever its random start leads. Pierre Baldi and Kurt Hornik proved in 1989 that the bottom
-# of this landscape consists of exactly these mixtures, and that there is no other valley to get
-# stuck in.
-#
-# The third row shows the way back: ask, *within the flat*, for the directions of largest variance,
-# and the components appear.
+# The new pair gives the same reconstructions, so it has the same loss, and gradient descent has no
+# reason to prefer one pair to another. It stops wherever its random start leads. Pierre Baldi and
+# Kurt Hornik proved in 1989 that all the best solutions are such mixtures, and that there is no other
+# valley to get stuck in. The third row shows the way back: ask, *within the subspace*, for the
+# directions of largest variance, and the components appear.
 #
 # This is a first sight of something that will follow us to the end of the course. **The loss does
 # not decide what a single number of the code means.** If we want it to mean something, we must ask
 # for it.
 
 # %% [markdown]
-# ## 7 · Probabilistic PCA: a story of how digits come about
+# ## 7 · What straight lines cannot do
 #
-# PCA can compress a digit. Can it invent one? We could make up a code and decode it. But which
-# code? PCA does not say which codes are likely. It is a rule, not a **distribution**.
+# Take one digit and slide it sideways, pixel by pixel. Whoever knows the digit needs a single whole
+# number to describe all these pictures: how far it was slid. They have one dimension, if ever
+# pictures had. We give PCA the best possible chance, and compute it from these 17 pictures alone.
 #
-# Michael Tipping and Christopher Bishop changed that in 1999. They told a story of how each picture
-# comes about:
-#
-# 1. Draw a code $z$ of $k$ numbers from the standard normal distribution,
-#    $z \sim \mathcal N(0, I)$: independent numbers with mean 0 and variance 1, the bell curve. (The
-#    sign $\sim$ means "is drawn from". PCA's code was called $h$; a code that is drawn is usually
-#    called $z$.)
-# 2. Go to the place on the flat that the code says: $\mu + W z$, with a matrix $W$ of size
-#    $D \times k$.
-# 3. Tremble: add a little noise of the same strength in all directions, $\sigma \varepsilon$, with
-#    $\varepsilon \sim \mathcal N(0, I)$.
-#
-# In one line: $x = \mu + W z + \sigma \varepsilon$. What is the distribution of $x$? Sums of
-# independent normal numbers are normal. The mean is $\mu$. The **covariance** of two numbers is the
-# mean product of their deviations from their means: positive if they rise together. A matrix holds
-# it for all pairs of pixels, with the variances on its diagonal. For $z$ this matrix is $I$, so for
-# $W z$ it is $W I W^\top = W W^\top$. For the noise it is $\sigma^2 I$. The two parts of the story
-# are independent, so their covariances add up:
-#
-# $$ x \sim \mathcal N(\mu, C), \qquad C = W W^\top + \sigma^2 I . $$
-#
-# Which $W$ and $\sigma^2$ make the digits that we have as likely as possible, so that the
-# distribution is dense where they are? That choice is called **maximum likelihood**. Usually it
-# takes a search. Here there is a formula. With the variances $\lambda_j = s_j^2/N$ ("lambda") and
-# components $V_k$ of PCA,
-#
-# $$ \sigma^2 = \frac{1}{D - k} \sum_{j > k} \lambda_j, \qquad W = V_k \,(\Lambda_k - \sigma^2 I)^{1/2}, $$
-#
-# where $\Lambda_k$ is the diagonal matrix of the first $k$ variances. (With any rotation $R$ of the
-# code, $W R$ would do as well: $W R (W R)^\top = W W^\top$, so $C$ is the same.) Read it in words.
-# The noise gets the *average variance of the directions that were left out*. Each component gets
-# its own variance $\lambda_j$, less the $\sigma^2$ that the noise supplies in every direction
-# anyway. The square root turns a variance into a length.
-#
-# First on the sheet of paper, with the ink in both halves and $k = 1$.
-
+# **Predict.** How many numbers will PCA need to keep 95% of their variance? Your two functions
+# answer.
 
 # %%
-def ppca(components, variances, k):
-    """Maximum-likelihood W (D, k) and σ² of probabilistic PCA (Tipping and Bishop, 1999)."""
-    sigma2 = variances[k:].mean()
-    return components[:k].T * (variances[:k] - sigma2).sqrt(), sigma2
+one = test_set.floats[ten[1], 0]  # (28, 28)
+shifts = range(-8, 9)
+sliding = torch.stack([one.roll(shift, dims=1) for shift in shifts]).flatten(1).double()
+slide_mean = sliding.mean(0)
+slide_components = principal_components(sliding)
+slide_k = components_needed(variances_along(sliding, slide_components), 0.95)
+print(f"{len(sliding)} pictures; PCA needs {slide_k} numbers for 95% of their variance")
 
+# %% tags=["figure"]
+# A digit that slides, and what PCA makes of it
+chosen = [0, 3, 5, 8, 11, 13, 16]
+plots.show(
+    plots.image_rows(
+        {
+            "the digit, slid": as_images(sliding[chosen]),
+            **{
+                f"PCA, {k} number{'s' * (k > 1)}": as_images(
+                    reconstruct(sliding[chosen], slide_mean, slide_components[:k])
+                )
+                for k in sorted({1, 3, slide_k})
+            },
+        },
+        "One digit, slid by −8 to +8 pixels",
+        columns=[f"{shifts[number]:+d}".replace("-", "−").replace("+0", "0") for number in chosen],
+    ),
+    alt="First row: a digit slides from left to right. With one number PCA shows a broad blur, with three several faint "
+    "strokes, and only with more numbers one clear stroke.",
+)
 
-def draw(z, mean, W, sigma2, generator):
-    """One x (N, D) for each code z (N, k), noise included."""
-    x = mean + z @ W.T
-    noise = torch.randn(x.shape, generator=generator, dtype=x.dtype)
-    return x + sigma2.sqrt() * noise
-
-
-_, s, vt = torch.linalg.svd(cloud, full_matrices=False)
-W_ink, sigma2_ink = ppca(vt, s.square() / len(cloud), k=1)
-z = torch.randn(len(cloud), 1, generator=generator, dtype=cloud.dtype)
-drawn = draw(z, ink.mean(0), W_ink, sigma2_ink, generator)
-
-figure, axes = plt.subplots(1, 2, figsize=(9.5, 4.6), sharex=True, sharey=True)
-start = ink.mean(0)
-tip = start + W_ink[:, 0] * W_ink.sum().sign()  # of both signs, the one towards more ink
-for ax, points, title in zip(axes, (ink, drawn), ("Real digits", "Drawn from the model")):
-    few = torch.randperm(len(points), generator=generator)[:800]
-    ax.plot(*points[few].T, ".", color=plots.COLORS[6], label="digit")
-    ax.plot(
-        *torch.stack([start, tip]).T,
-        color=plots.COLORS[0],
-        linewidth=3,
-        label="from μ to μ + W",
-    )
-    ax.plot(*start, "o", color=plots.COLORS[0], markersize=7)
-    ax.set(title=title, xlabel="ink in the left half", aspect="equal")
-axes[0].set_ylabel("ink in the right half")
-axes[0].legend(loc="upper left")
+# %% tags=["figure"]
+# The codes of the sliding digit, and what lies half-way between two of them
+codes = (sliding - slide_mean) @ slide_components[:2].T
+half_way = (sliding[4] + sliding[12]) / 2
+figure, (ax, *picture_axes) = plt.subplots(1, 4, figsize=(9.4, 3.4), width_ratios=(2.2, 1, 1, 1))
+ax.plot(*codes.T, "o-", color=plots.COLORS[1], markersize=5)
+ax.plot(*codes[[4, 12]].T, ":", color=plots.COLORS[4], linewidth=2)
+ax.plot(*((codes[4] + codes[12]) / 2), "X", color=plots.COLORS[4], markersize=11)
+for number in (0, 4, 8, 12, 16):
+    name = f"{shifts[number]:+d}".replace("-", "−").replace("+0", "0")
+    ax.annotate(name, codes[number].tolist(), (0, 7), textcoords="offset points", ha="center")
+ax.set(title="The path of the codes", xlabel="first number of the code", ylabel="second number of the code")
+ax.set(aspect="equal")
+ax.margins(0.2)
+views = {"slid by −4": sliding[4], "half-way on the\nstraight line (✕)": half_way, "half-way on the\npath: 0": sliding[8]}
+for picture_ax, (name, picture) in zip(picture_axes, views.items()):
+    plots.draw_image(picture_ax, as_images(picture)[0])
+    picture_ax.set_title(name, fontsize=11)
 plots.show(
     figure,
-    alt="Two slanted clouds of points with the same place, length and width. A black bar leads from the middle of each "
-    "one step along the cloud. The real cloud has a blunt lower end; the drawn one is an ellipse, and its lower end "
-    "reaches below zero ink.",
+    alt="Left: the codes of the sliding digit form a path bent like a horseshoe; a cross half-way between two of its "
+    "points lies far off the path. Right: the digit slid to the left; the picture at the cross, in which two faint "
+    "copies of the digit stand side by side; and the digit in the middle.",
 )
-impossible = (drawn < 0).any(1).float().mean()
-print(f"drawn digits with less than no ink in one half: {impossible:.2%}")
-assert torch.allclose(drawn.mean(0), ink.mean(0), atol=1.5), "same middle"
-assert torch.allclose(drawn.T.cov(), ink.T.cov(), rtol=0.1), "same spread"
-assert 0 < impossible < 0.05, "a bell curve has two tails"
+
+# %% tags=["claim"]
+assert 5 <= slide_k <= 12, "one number is enough, but PCA needs several"
+off = (half_way - sliding).square().sum(1).min()
+assert off > 0.5 * (sliding[4] - sliding[5]).square().sum(), "the half-way point should lie off the path"
 
 # %% [markdown]
-# On the left are digits that people wrote. On the right is what the story makes up. Place, length
-# and width agree, as they should. The differences are telling as well. A bell curve has two equal
-# tails. So the model makes up some digits with hardly any ink, and a few with *less than none*. It
-# knows how the numbers vary together, and nothing else.
+# A linear decoder can only make a fixed pattern stronger or weaker. It cannot *move* anything, and
+# so it spends one number after another on something that one number describes. The map at the left
+# shows why. The pictures lie on a **curve**, and a straight line through a curve is a poor
+# description of it: half-way between two points of the line lies no slid digit, but a double
+# exposure of two.
 #
-# ### Scoring pictures
-#
-# A distribution does more than draw. It gives every picture a **density** $p(x)$: how much
-# probability lies around this point. Its logarithm can be written down for a normal distribution:
-#
-# $$ \log p(x) = -\tfrac12 \Big[ D \log 2\pi + \log |C| + (x - \mu)^\top C^{-1} (x - \mu) \Big] $$
-#
-# ($|C|$ is the determinant of $C$.) With the natural logarithm the unit is called **nat**. (One nat
-# is 1.44 bits.) Two warnings. A density is not a probability: it may be larger than 1, and then its
-# logarithm is positive. That happens here, because the digits are crowded into a tiny part of the
-# space. And the level means little on its own: it changes with the unit, for example with grey
-# levels from 0 to 255. Differences are what counts: 10 nats more means $e^{10} \approx 22{,}000$
-# times as dense.
-#
-# scikit-learn's PCA computes the same number under the name `score`.
-
-
-# %%
-def log_likelihood(images, k):
-    """log p(x) of each image (N, 784) under probabilistic PCA, in nats."""
-    W, sigma2 = ppca(components, variances, k)
-    C = W @ W.T + sigma2 * torch.eye(784, dtype=W.dtype)
-    centred = images - mean
-    distance = (centred * torch.linalg.solve(C, centred.T).T).sum(1)
-    return -0.5 * (784 * math.log(2 * math.pi) + torch.logdet(C) + distance)
-
-
-print("mean log-likelihood, nats per image")
-print("   k   training digits   test digits   test digits, scikit-learn")
-previous = -math.inf
-for k in (2, 10, 50):
-    train_score = log_likelihood(X, k).mean().item()
-    test_score = log_likelihood(X_test, k).mean().item()
-    library = PCA(n_components=k, svd_solver="covariance_eigh").fit(X.numpy())
-    theirs = library.score(X_test.numpy())
-    print(f"{k:4d}   {train_score:15.2f}   {test_score:11.2f}   {theirs:25.2f}")
-    assert abs(test_score - theirs) < 0.2, "our log-likelihood should be scikit-learn's"
-    assert test_score > previous, "more components should make the digits more likely"
-    previous = test_score
+# Handwriting shifts, slants and swells as well, so we expect that digits, too, lie on something
+# curved. A curved set with few dimensions is called a **manifold**. An encoder and a decoder that
+# follow one must be **nonlinear**, as the networks of lesson 01 are, thanks to their activation
+# functions. Whether that pays for real digits has to be measured, and lesson 03 will do so.
 
 # %% [markdown]
-# They agree up to a trifle. (scikit-learn divides by $N - 1$ where maximum likelihood divides by
-# $N$.) From 2 to 50, more components make the digits more likely, including those that the model
-# has never seen.
+# ## Workshop · Beat PCA with ten numbers (25 min)
 #
-# What does the model find likely? We score the test digits and look at both ends. Factories use the
-# same idea: a camera over the belt takes out the parts that look *unlikely*. And we ask one more
-# question.
+# PCA's ten numbers are the best that any *linear* code of ten numbers can do. Yours may be of any
+# kind. Change `encode` and `decode` below so that ten numbers per digit, or fewer, leave **at most
+# 90% of PCA's squared error** on digits that your code has never seen. The cell works as it stands,
+# but it is PCA itself, and so it reaches 100%.
 #
-# **Predict.** Swap left and right in every test digit. Nobody told the model about direction of
-# writing. Will it notice?
-
-# %%
-k = 50
-scores = log_likelihood(X_test, k)
-order = scores.argsort(descending=True)
-mirrored = X_test.reshape(-1, 28, 28).flip(2).flatten(1)
-mirrored_scores = log_likelihood(mirrored, k)
-plots.show(
-    plots.image_rows(
-        {
-            "most likely": as_images(X_test[order[:10]]),
-            "least likely": as_images(X_test[order[-10:]]),
-        },
-        f"Test digits that probabilistic PCA (k = {k}) finds likely and unlikely",
-    ),
-    alt="Top row: ten thin, plain strokes, nearly all of them ones. Bottom row: ten digits with thick, ornate or unusual "
-    "strokes.",
-)
-noticed = (mirrored_scores < scores).double().mean().item()
-alone = log_likelihood(pixel_by_pixel, k).mean()  # each pixel from another digit
-print(
-    f"mean log-likelihood: {scores.mean():.0f} nats as written, "
-    f"{mirrored_scores.mean():.0f} nats mirrored, "
-    f"{alone:.0f} nats with each pixel from another digit"
-)
-print(f"{noticed:.0%} of the test digits are less likely when mirrored")
-ones_on_top = (test_set.labels[order[:10]] == 1).double().mean().item()
-assert ones_on_top > 0.6, "the likely digits should mostly be ones"
-assert noticed > 0.6 and scores.mean() > mirrored_scores.mean() + 20, "it should notice"
-assert alone < mirrored_scores.mean() - 100, "pixels alone should be the least likely"
-
-# %% [markdown]
-# The likely ones are nearly all ones: little ink, little that can surprise. The unlikely ones have
-# wide or unusual strokes. Likely does not mean well written. And it does notice the mirror. A
-# mirrored 3 is no 3, and mean and covariances know what is usual where. With each pixel from
-# another digit, the score falls most: every pixel is usual by itself, but not with its neighbours.
+# The rules: `images` are rows (N, 784) of 64-bit numbers, codes are (N, 10) or fewer, and `decode`
+# sees nothing but the codes. The check uses digits of the third split, which this lesson has not
+# opened, and it rounds each code number to three significant digits, so that nobody hides two
+# numbers in one. Try things out with `squared_error` on `X_test`.
 #
-# ### The same pictures, and new ones
+# Three ways in, of which you need only one:
 #
-# A distribution can also be asked backwards: given a picture, which code may have made it? For
-# normal distributions the answer is again a normal distribution, with a formula:
-#
-# $$ z \,|\, x \;\sim\; \mathcal N\big( M^{-1} W^\top (x - \mu),\; \sigma^2 M^{-1} \big), \qquad M = W^\top W + \sigma^2 I . $$
-#
-# ($z\,|\,x$ reads "z, given x".) So here **the encoder gives a distribution**: a best guess *and*
-# how unsure it is. This doubt, $\sigma^2 M^{-1}$, is the same for every picture. Hold on to this
-# thought. It will be back in lesson 07, at the heart of the VAE. If we decode the best guess, do we
-# see the pictures of PCA again?
-
-# %%
-W, sigma2 = ppca(components, variances, k)
-M = W.T @ W + sigma2 * torch.eye(k, dtype=W.dtype)
+# - **Groups.** A 1 varies in other ways than an 8. Give each group of digits a PCA of its own, and
+#   spend one of the ten numbers on saying which group it is. (How does the encoder choose? It may
+#   try them all.)
+# - **Straighten first.** Much of the variance is slant. Measure it, undo it, encode the straightened
+#   digit, and let the decoder put the slant back.
+# - **A network** with an activation function, trained with `fit`. (Networks want `.float()`.)
 
 
-def best_guess(images):
-    """The mean (N, k) of the code's distribution, given images (N, 784)."""
-    return torch.linalg.solve(M, W.T @ (images - mean).T).T
+# %% tags=["workshop"]
+def encode(images):
+    """Codes (N, 10) of images (N, 784)."""
+    return (images - mean) @ components[:10].T
 
 
-by_ppca = mean + best_guess(X_test) @ W.T
-by_pca = decode(encode(X_test, k))
-plots.show(
-    plots.image_rows(
-        {
-            "test digit": as_images(X_test[ten]),
-            "PCA": as_images(by_pca[ten]),
-            "probabilistic\nPCA": as_images(by_ppca[ten]),
-        },
-        f"Test digits from {k} numbers, by the rule and by the distribution",
-    ),
-    alt="Ten test digits, their PCA reconstructions and their probabilistic PCA reconstructions; the last two rows can "
-    "hardly be told apart.",
-)
-errors = [(r - X_test).square().sum(1).mean().item() for r in (by_pca, by_ppca)]
-print("squared error per image: PCA {:.3f}, probabilistic PCA {:.3f}".format(*errors))
-codes = best_guess(X)
-spread = codes.std(0)
-print(
-    f"best guesses for training digits: mean {codes.mean():.3f}, spread {spread.min():.3f} to {spread.max():.3f}"
-)
-assert errors[0] < errors[1] < 1.1 * errors[0], "nearly the same pictures"
-assert codes.mean(0).abs().max() < 0.01 and (spread - 1).abs().max() < 0.1, (
-    "mean 0, spread 1"
-)
-
-# %% [markdown]
-# The same pictures. Probabilistic PCA is a tiny bit more careful: it pulls its guess towards the
-# mean, since some of what it sees may be noise. And its codes have mean 0 and a spread of about 1
-# in each of their numbers, on one scale for all. That fits the promise of the story,
-# $z \sim \mathcal N(0, I)$. (We did not check the shape of the bell.)
-#
-# Now we know which codes are likely, so we can **draw new digits**. First let us see what single
-# numbers of the code do. We begin at the mean digit and turn one number from $-3$ to $3$.
+def decode(codes):
+    """Images (N, 784) for codes (N, 10)."""
+    return mean + codes @ components[:10]
 
 
-# %%
-def walk(number):
-    """Pictures (7, 1, 28, 28) for codes in which one number goes from -3 to 3."""
-    codes = torch.zeros(7, W.shape[1], dtype=W.dtype)
-    codes[:, number - 1] = torch.linspace(-3, 3, 7, dtype=W.dtype)
-    return as_images(mean + codes @ W.T)
-
-
-def draw_walk(number):
-    """The same, as a figure."""
-    return plots.image_rows(
-        {f"z{number}": walk(number)}, f"Number {number} of the code, −3 to 3", 1
-    )
-
-
-widgets.explore(draw_walk, number=(1, 50, 1))
-
-# %%
-plots.show(
-    plots.image_rows(
-        {f"number {n}": walk(n) for n in (1, 2, 3, 4)},
-        "Turning one number of the code from −3 to 3, all others at 0",
-    ),
-    alt="Four rows of seven pictures with the mean digit in the middle column. The first row has a stroke at one end "
-    "and a ring at the other; the other rows change slant and shape.",
-)
-
-# %% [markdown]
-# **Predict.** Now all 50 numbers at once, at random. Will the pictures be digits? Better or worse
-# than "each pixel from another digit"?
-
-# %%
-generator = torch.Generator().manual_seed(0)
-z = torch.randn(1000, k, generator=generator, dtype=W.dtype)
-on_the_flat = mean + z @ W.T
-samples = draw(z, mean, W, sigma2, generator)
-plots.show(
-    plots.image_rows(
-        {
-            "real digits": as_images(X_test[ten]),
-            "each pixel from\nanother digit": as_images(pixel_by_pixel[:10]),
-            "probabilistic PCA,\nμ + W z": as_images(on_the_flat[:10]),
-            "with its noise,\nμ + W z + σ ε": as_images(samples[:10]),
-        },
-        "Our first generative model draws",
-    ),
-    alt="Four rows: real digits; clouds of dots; blurred figures with strokes and loops, some of which look like digits; "
-    "and the same figures under grainy noise.",
-)
-
-
-def to_nearest(images):
-    """Mean distance, in pixel space, from images to the nearest training digit."""
-    return torch.cdist(images, X).min(1).values.mean().item()
-
-
-distance = {
-    "test digits, reconstructed from 50 numbers": to_nearest(by_pca[:1000]),
-    "drawn by probabilistic PCA, without noise": to_nearest(on_the_flat),
-    "each pixel from another digit": to_nearest(pixel_by_pixel),
-    "the mean digit": to_nearest(mean[None]),
-}
-print("distance to the nearest training digit, mean")
-for name, value in distance.items():
-    print(f"  {name:43s} {value:.2f}")
-reconstructed, drawn, scrambled, average = distance.values()
-assert 1.15 * reconstructed < drawn < 0.9 * scrambled, (
-    "better than pixels alone, not yet digits"
-)
-assert average < scrambled, "the mean digit is not far from everything"
-
-# %% [markdown]
-# Strokes, loops, smooth edges. Compared with the second row this is a leap, and the main thing that
-# we added is how pixels depend on each other *in pairs*. A model like this, which can draw new
-# examples, is called a **generative model**. This is our first.
-#
-# But digits they are not, or only by luck. The table says the same: on average, a drawn picture is
-# farther from its nearest training digit than the reconstruction of a new digit is. (Strictly, the
-# model draws the last row; the grain is its noise. We measure without it.) Do not trust this ruler
-# too far. The mean digit, a smudge, does well on it, because it is in the middle of everything.
-# Judging samples is hard, and lesson 08 will take more care.
-#
-# Why is it not enough? Every assumption of the story was a simple one: *a flat* for the pictures,
-# *a bell curve* for the codes, *the same noise* in every pixel. Take the picture half-way between a
-# 1 and a 0. There, a bell curve is at least as high as at the lower of the two. So if the model
-# finds the 1 and the 0 possible, it must accept the mixture, too. Real digits are hardly like that.
-# We suspect that they lie on a thin, curved set with holes. Lesson 03 looks into it.
-
-# %% [markdown]
-# ### Your turn 3 · Draw a digit
-#
-# Write the story yourself, without building `W`: stretch each number of `z` by
-# $\sqrt{\lambda_j - \sigma^2}$, then go along component $j$. You get the random numbers, so that
-# your answer can be checked: `z` is (N, k) and `noise` is (N, D), both from $\mathcal N(0, I)$. You
-# also get `mean` (D,), the first k `components` (k, D), their `variances` (k,), and the noise's
-# variance `sigma2`, a plain number, not a tensor. Return N draws, (N, D).
-
-
-# %% tags=["exercise"]
-def ppca_draw(z, noise, mean, components, variances, sigma2):
-    result = ...  # your code here
-    return result
-
-
-checks.ppca_draw(ppca_draw)
-
+verdict = checks.lesson_02.workshop(encode, decode)
+verdict
 
 # %% tags=["solution"]
-def ppca_draw(z, noise, mean, components, variances, sigma2):
-    lengths = (variances - sigma2) ** 0.5  # how far z = 1 goes along each component
-    return mean + (z * lengths) @ components + sigma2**0.5 * noise
+# One PCA per kind of digit: ten means, and ten times nine components.
+groups = [X[train_set.labels == kind] for kind in range(10)]
+means = torch.stack([group.mean(0) for group in groups])  # (10, 784)
+bases = torch.stack([principal_components(group)[:9] for group in groups])  # (10, 9, 784)
+
+
+def encode(images):
+    centred = images[:, None] - means  # (N, 10, 784): once for every group
+    codes = torch.einsum("ngd,gkd->ngk", centred, bases)  # (N, 10, 9)
+    lost = centred.square().sum(2) - codes.square().sum(2)  # Pythagoras
+    group = lost.argmin(1)  # the group that loses least
+    return torch.cat([group[:, None], codes[torch.arange(len(images)), group]], dim=1)
+
+
+def decode(codes):
+    group = codes[:, 0].long()
+    return means[group] + torch.einsum("nk,nkd->nd", codes[:, 1:], bases[group])
+
+
+# %% tags=["alternative"]
+# Straighten the digits, by a shear that image moments decide, and let the decoder slant them again.
+def shear(images, slant):
+    """Shift each row of the images (N, 784) sideways by slant (N,) times its height above the middle."""
+    matrices = torch.eye(2, 3, dtype=images.dtype).repeat(len(images), 1, 1)
+    matrices[:, 0, 1] = slant
+    squares = images.reshape(-1, 1, 28, 28)
+    grid = nn.functional.affine_grid(matrices, squares.shape, align_corners=False)
+    return nn.functional.grid_sample(squares, grid, align_corners=False).flatten(1)
+
+
+def slant_of(images):
+    """How many columns a digit's ink moves per row, (N,)."""
+    ink = images.reshape(-1, 28, 28) / images.sum(1)[:, None, None]
+    place = torch.arange(28.0, dtype=images.dtype)
+    across = place - (ink.sum(1) * place).sum(1)[:, None]
+    down = place - (ink.sum(2) * place).sum(1)[:, None]
+    together = (ink * across[:, None, :] * down[:, :, None]).sum((1, 2))
+    return together / (ink * down[:, :, None].square()).sum((1, 2))
+
+
+upright = shear(X, slant_of(X))
+upright_mean, upright_components = upright.mean(0), principal_components(upright)[:9]
+
+
+def encode(images):
+    slant = slant_of(images)
+    codes = (shear(images, slant) - upright_mean) @ upright_components.T
+    return torch.cat([slant[:, None], codes], dim=1)
+
+
+def decode(codes):
+    straight = upright_mean + codes[:, 1:] @ upright_components
+    return shear(straight, -codes[:, 0]).clamp(0, 1)  # there is no ink below 0 or above 1
 
 
 # %% [markdown]
-# ## 8 · Where this leads
-#
-# Probabilistic PCA has every part of the model that gives this course its second half. The
-# variational autoencoder (VAE) tells the same story, with a network in place of the matrix:
-#
-# | | probabilistic PCA (1999) | variational autoencoder (2013) |
-# |---|---|---|
-# | code | $z \sim \mathcal N(0, I)$ | the same |
-# | decoder | $\mu + W z$, a flat | a network: a curved sheet |
-# | encoder | a distribution over codes, by a formula | a distribution over codes, by a network |
-# | $\log p(x)$ | exact | out of reach; a lower bound takes its place |
-# | learns by | one SVD | gradient descent |
-#
-# The price of the curves is the last two lines. Lesson 07 is about how to pay it. There we come
-# back to this page: a *linear* VAE must find probabilistic PCA, and we will check that it does.
+# **Going on.** Turn the question round: how few numbers does your code need to do as well as PCA's
+# ten? And which digits does it serve best, and which worst?
 
 # %% [markdown]
 # ## Summary
 #
-# - Pictures fill almost nothing of the space of all pixel values. Their pixels **depend on each
+# - Digits fill almost nothing of the space of all pixel values. Their pixels **depend on each
 #   other**, so fewer numbers are enough.
-# - **PCA** finds the flat that keeps the most variance. By Pythagoras, it is also the flat that
-#   loses the least. Subtract the mean, take the SVD: the rows of $V^\top$ are the components, up to
-#   their sign, and $s_j^2/N$ are their variances.
-# - The training error with $k$ components is **the sum of the variances left out**.
-# - **t-SNE** keeps neighbourhoods. Distances between groups, and widths, cannot be relied on, axes
-#   mean nothing, and there is neither an encoder nor a decoder.
-# - A **linear autoencoder** finds PCA's flat by gradient descent, but not the components, because
-#   the loss cannot tell one mixture from another.
-# - **Probabilistic PCA** turns PCA into a distribution: $x = \mu + W z + \sigma \varepsilon$. It
-#   scores pictures, encodes with a measure of doubt, and draws new ones. They show strokes, but
-#   seldom digits: one flat and one bell curve are too simple for them.
+# - **PCA** finds the subspace that keeps the most variance. By Pythagoras, it is also the one that
+#   loses the least. Its components are the **eigenvectors** of the covariance matrix, up to their
+#   sign, and the **eigenvalues** are the variances along them.
+# - PCA is an encoder and a decoder. The training error with $k$ numbers is **the sum of the
+#   eigenvalues left out**; it generalises if there are many more digits than components.
+# - A **linear autoencoder** finds PCA's subspace by gradient descent, but not the components,
+#   because the loss cannot tell one mixture from another.
+# - No linear method can follow a **curved** set of pictures with few numbers. To beat PCA, an
+#   autoencoder must be **nonlinear**.
 #
-# ## What to read
+# ## Read and watch
 #
+# - 3Blue1Brown, [Eigenvectors and eigenvalues](https://www.youtube.com/watch?v=PFDu9oVAE-g) (video,
+#   17 minutes): matrices that turn and stretch, drawn so that one remembers them.
+# - StatQuest, [Principal component analysis, step by
+#   step](https://www.youtube.com/watch?v=FgakZw6K1QQ) (video, 22 minutes): section 2 again, slowly,
+#   with an example from biology.
 # - K. Pearson, [On lines and planes of closest fit to systems of points in
-#   space](https://doi.org/10.1080/14786440109462720) (1901): where it began. Look at its figures,
-#   and you see our section 2.
+#   space](https://doi.org/10.1080/14786440109462720) (1901): where it began. Look at its figures, and
+#   you see our section 2.
 # - M. Turk, A. Pentland, [Eigenfaces for recognition](https://doi.org/10.1162/jocn.1991.3.1.71)
 #   (1991): section 3 with faces in place of digits.
-# - M. Wattenberg, F. Viégas, I. Johnson, [How to use t-SNE
-#   effectively](https://doi.org/10.23915/distill.00002) (2016): play with clouds like our A, B and
-#   C in the browser. The best hour that you can spend on t-SNE.
-# - L. van der Maaten, G. Hinton, [Visualizing data using
-#   t-SNE](https://www.jmlr.org/papers/v9/vandermaaten08a.html) (2008): the method, by its authors.
 # - P. Baldi, K. Hornik, [Neural networks and principal component
-#   analysis](https://doi.org/10.1016/0893-6080%2889%2990014-2) (1989): the proof that linear
-#   autoencoders find PCA's flat and have no false valleys.
-# - M. Tipping, C. Bishop, [Probabilistic principal component
-#   analysis](https://doi.org/10.1111/1467-9868.00196) (1999): section 7, with all proofs, in clear
-#   words.
+#   analysis](https://doi.org/10.1016/0893-6080%2889%2990014-2) (1989): the proof behind section 6.
 #
-# **Next:** lesson 03, The fully connected autoencoder. Now we bend the flat.
+# **Next:** [lesson 03 · The fully connected
+# autoencoder](03_the_fully_connected_autoencoder.ipynb): we let the subspace bend, and find out by
+# how much that beats PCA.

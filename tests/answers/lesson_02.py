@@ -15,12 +15,28 @@ def needed(variances, share):
             return number
 
 
+def by_svd(images):
+    return np.linalg.svd((images - images.mean(0)).numpy())[2]
+
+
+def by_sorting(images):
+    variances, vectors = torch.linalg.eigh(torch.cov(images.T))
+    return vectors[:, variances.argsort(descending=True)].T
+
+
+def eigenvectors(images):
+    return torch.linalg.eigh(torch.cov(images.T))[1]
+
+
 def drawn(z, noise, mean, components, variances, sigma2):
     weights = components.T @ torch.diag((variances - sigma2) ** 0.5)
     return torch.stack([mean + weights @ one + sigma2**0.5 * e for one, e in zip(z, noise, strict=True)])
 
 
 RIGHT = [
+    (checks.principal_components, by_svd),
+    (checks.principal_components, by_sorting),
+    (checks.principal_components, lambda images: -eigenvectors(images).T.flip(0)),
     (checks.pca_reconstruction, lambda x, m, c: sum(torch.outer((x - m) @ v, v) for v in c) + m),
     (checks.pca_reconstruction, lambda x, m, c: ((x - m).numpy() @ c.numpy().T) @ c.numpy() + m.numpy()),
     (checks.components_needed, needed),
@@ -29,6 +45,16 @@ RIGHT = [
 ]
 
 WRONG = [
+    (checks.principal_components, lambda images: ..., "returns nothing yet"),
+    (checks.principal_components, lambda x: torch.linalg.eigh(x.T @ x)[1].T.flip(0), "did not centre"),
+    (checks.principal_components, lambda x: eigenvectors(x).T, "smallest variance first"),
+    (checks.principal_components, eigenvectors, "in columns"),
+    (checks.principal_components, lambda x: eigenvectors(x).flip(0), "transpose it first"),
+    (checks.principal_components, lambda x: by_sorting(x).T, "in the columns: transpose"),
+    (checks.principal_components, lambda x: torch.linalg.eigh(torch.cov(x.T)), "linalg_eigh"),
+    (checks.principal_components, lambda x: eigenvectors(x.T).T.flip(0), "shape"),
+    (checks.principal_components, lambda x: by_sorting(x)[:1], "shape"),
+    (checks.principal_components, lambda x: 2 * by_sorting(x), "2 times"),
     (checks.pca_reconstruction, lambda *arguments: ..., "returns nothing yet"),
     (checks.pca_reconstruction, lambda x, m, c: (x - m) @ c.T @ c, "`mean` is subtracted once too often"),
     (checks.pca_reconstruction, lambda x, m, c: x @ c.T @ c + m, "forgot to subtract the mean"),

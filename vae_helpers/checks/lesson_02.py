@@ -3,9 +3,52 @@
 import torch
 from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Verdict, compare, exercise
+from vae_helpers.checks.verdict import Complaint, Verdict, call, compare, exercise, measured, numbers
 
-__all__ = ["components_needed", "pca_reconstruction", "ppca_draw"]
+__all__ = ["components_needed", "pca_reconstruction", "ppca_draw", "principal_components"]
+
+
+@exercise
+def principal_components(answer) -> Verdict:
+    """Check ``answer(images)``: all components (D, D) of images (N, D), one per row, the largest variance first."""
+
+    def eigenvectors(centred: Tensor) -> Tensor:
+        return torch.linalg.eigh(centred.T @ centred / len(centred))[1]
+
+    def one_sign(rows: Tensor) -> Tensor:
+        return rows * rows.gather(-1, rows.abs().argmax(-1, keepdim=True)).sign()
+
+    def solution(images: Tensor) -> Tensor:
+        return eigenvectors(images - images.mean(0)).T.flip(0)
+
+    generator = torch.Generator().manual_seed(0)
+    return compare(
+        answer,
+        solution,
+        cases=[
+            (torch.randn(9, 3, generator=generator) * tensor([1.0, 5.0, 2.0]) + 3,),
+            (tensor([[2.0, 1.0], [6.0, 4.0], [4.0, 1.0], [9.0, 6.0]]),),
+            (torch.randn(20, 4, generator=generator) * tensor([4.0, 1.0, 2.0, 7.0]) - 1,),
+        ],
+        hints={
+            "You did not centre the images: subtract their mean before you build the covariance matrix.": (
+                lambda x: eigenvectors(x).T.flip(0)
+            ),
+            "You return the smallest variance first; `.flip(0)` reverses the order of the rows.": (
+                lambda x: solution(x).flip(0)
+            ),
+            "You return the eigenvectors as `eigh` does, in columns: transpose, then reverse the order of the rows.": (
+                lambda x: eigenvectors(x - x.mean(0))
+            ),
+            "You reversed the rows of a matrix that has the eigenvectors in its columns: transpose it first.": (
+                lambda x: eigenvectors(x - x.mean(0)).flip(0)
+            ),
+            "The order is right, but the components are in the columns: transpose.": lambda x: solution(x).T,
+        },
+        praise="Right: these are the principal components, up to their sign.",
+        tolerance=1e-3,
+        up_to=one_sign,
+    )
 
 
 @exercise
@@ -116,4 +159,37 @@ def ppca_draw(answer) -> Verdict:
             ),
         },
         praise="Right: that is a draw from probabilistic PCA.",
+    )
+
+
+@exercise(seconds=60)
+def workshop(encode, decode) -> Verdict:
+    """Measure a code of at most ten numbers: ``encode(images)``, (N, 784) → (N, 10), and ``decode(codes)``, back.
+
+    The digits are those that the lesson has not opened; the yardstick is PCA with ten numbers.
+    """
+    from vae_helpers.data import load_digits
+
+    known, unseen = (load_digits(split).floats[:10_000].flatten(1).double() for split in ("train", "valid"))
+    unseen, mean = unseen[:1_000], known.mean(0)
+    components = torch.linalg.eigh((known - mean).T @ (known - mean))[1].T.flip(0)
+    by_pca = (unseen - mean).square().sum(1).mean() - ((unseen - mean) @ components.T).square().mean(0).cumsum(0)
+
+    codes = numbers(call(encode, unseen.clone()), "What encode returns")
+    if codes.ndim != 2 or len(codes) != len(unseen) or codes.shape[1] > 10:
+        wanted = f"({len(unseen)}, 10), or with fewer columns,"
+        raise Complaint(f"For {len(unseen)} images, codes should be {wanted} but have the shape {tuple(codes.shape)}.")
+    if not torch.allclose(numbers(call(encode, unseen[:5].clone())), codes[:5], rtol=1e-2, atol=1e-2):
+        raise Complaint("encode gives digits other codes when they come with fewer others: judge each digit by itself.")
+    codes = codes.apply_(lambda number: float(f"{number:.3g}"))
+    order = torch.randperm(len(codes), generator=torch.Generator().manual_seed(0))
+    images = numbers(call(decode, codes[order]), "What decode returns", shape=unseen.shape)
+    error = (images - unseen[order]).square().sum(1).mean()
+    enough = int((by_pca > error).sum()) + 1
+    return measured(
+        100 * error / by_pca[9],
+        what=f"On {len(unseen):,} unseen digits, the squared error of your code",
+        at_most=90,
+        unit="% of that of PCA's ten numbers",
+        praise=f"Well done: PCA would need {enough} numbers to be as good.",
     )
