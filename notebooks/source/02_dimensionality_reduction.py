@@ -65,6 +65,7 @@ print(f"{len(X):,} digits to learn from, {len(X_test):,} to test on")
 random_grey = torch.rand(10, 784)
 pixel_by_pixel = X[torch.randint(len(X), (10, 784)), torch.arange(784)]
 
+
 # %% tags=["figure"]
 # Real digits beside two kinds of random points
 def as_images(rows):
@@ -108,7 +109,9 @@ def error_of(guess):
 
 
 by_average, by_neighbours = error_of(middle.mean(0)), error_of(neighbours)
-print(f"squared error per image, by the average: {by_average:.1f}, by two neighbours: {by_neighbours:.1f}")
+print(
+    f"squared error per image, by the average: {by_average:.1f}, by two neighbours: {by_neighbours:.1f}"
+)
 
 # %% tags=["claim"]
 assert by_neighbours < 0.5 * by_average, "neighbours should tell much about a pixel"
@@ -116,9 +119,8 @@ assert by_neighbours < 0.5 * by_average, "neighbours should tell much about a pi
 # %% [markdown]
 # Two neighbours take away most of the uncertainty, although the rule is so simple. Pictures repeat
 # themselves, and **dimensionality reduction** is the art of not storing the repetitions: describe
-# each picture by a few numbers, and lose as little as possible. No labels are needed for it.
-# Methods that see the pictures only, and are never told which digit they show, are called
-# **unsupervised**. Everything in this lesson is.
+# each picture by a few numbers, and lose as little as possible. No labels are needed for it. Like the
+# autoencoder of lesson 01, everything in this lesson is **unsupervised**: it sees the pictures only.
 
 # %% [markdown]
 # ## 2 · The best line through a cloud
@@ -163,31 +165,52 @@ best = int(kept.argmax())
 # A slider that turns a line through the cloud
 def line_painter(cloud, kept, lost):
     """A function that draws the cloud with a line at some angle, and what every angle keeps and loses."""
-    some = cloud[torch.randperm(len(cloud), generator=torch.Generator().manual_seed(0))[:80]]
+    some = cloud[
+        torch.randperm(len(cloud), generator=torch.Generator().manual_seed(0))[:80]
+    ]
 
     def draw_cloud(ax, degrees, title=None):
-        along = torch.tensor([math.cos(math.radians(degrees)), math.sin(math.radians(degrees))]).double()
+        along = torch.tensor(
+            [math.cos(math.radians(degrees)), math.sin(math.radians(degrees))]
+        ).double()
         nearest = (some @ along)[:, None] * along
         ax.axline((0, 0), along.tolist(), color=plots.COLORS[1], linewidth=2, label="line")
-        ends = torch.stack([some, nearest, torch.full_like(some, math.nan)], 1).reshape(-1, 2)  # nan: a gap
+        ends = torch.stack([some, nearest, torch.full_like(some, math.nan)], 1).reshape(
+            -1, 2
+        )  # nan: a gap
         ax.plot(*ends.T, color=plots.COLORS[2], linewidth=1.5, label="loss", zorder=3)
         ax.plot(*some.T, "o", markersize=3.5, color="0.25", label="digit", zorder=4)
-        ax.set(title=title or f"A line at {degrees}°", xlim=(-60, 60), ylim=(-60, 60), aspect="equal")
-        ax.set(xlabel="ink in the left half, centred", ylabel="ink in the right half, centred")
+        ax.set(
+            title=title or f"A line at {degrees}°",
+            xlim=(-60, 60),
+            ylim=(-60, 60),
+            aspect="equal",
+        )
+        ax.set(
+            xlabel="ink in the left half, centred", ylabel="ink in the right half, centred"
+        )
 
     def draw_curves(ax, *angles):
         ax.plot(kept + lost, color="0.5", linestyle=":", label="kept + lost")
         ax.plot(kept, color=plots.COLORS[1], label="kept: variance")
-        ax.plot(lost, color=plots.COLORS[2], linestyle="--", label="lost: mean squared distance")
+        ax.plot(
+            lost, color=plots.COLORS[2], linestyle="--", label="lost: mean squared distance"
+        )
         for degrees in angles:
             ax.axvline(degrees, color="0.8", zorder=0)
-        ax.set(title="Kept and lost", xlabel="angle of the line (degrees)", ylabel="squared ink")
+        ax.set(
+            title="Kept and lost",
+            xlabel="angle of the line (degrees)",
+            ylabel="squared ink",
+        )
         ax.set(ylim=(0, 1.65 * float((kept + lost).max())), xticks=range(0, 181, 45))
         ax.legend(loc="upper left", fontsize=9, handlelength=1.5)
 
     def draw(degrees):
         figure, (ax, curve_ax) = plt.subplots(1, 2, figsize=(8.5, 3.9), layout="none")
-        figure.subplots_adjust(0.08, 0.13, 0.99, 0.93, 0.25)  # by hand, because it is twice as fast
+        figure.subplots_adjust(
+            0.08, 0.13, 0.99, 0.93, 0.25
+        )  # by hand, because it is twice as fast
         draw_cloud(ax, degrees)
         draw_curves(curve_ax, degrees)
         return figure
@@ -217,7 +240,9 @@ share = float(kept.max() / (kept + lost).max())
 print(f"The best line is at {best}° and keeps {share:.0%} of the variance.")
 
 # %% tags=["claim"]
-assert float((kept + lost).max() - (kept + lost).min()) < 1e-3 * float(kept.max()), "kept + lost is constant"
+assert float((kept + lost).max() - (kept + lost).min()) < 1e-3 * float(kept.max()), (
+    "kept + lost is constant"
+)
 assert lost.argmin() == kept.argmax(), "the best line keeps most and loses least"
 assert 0.8 < share < 0.99, "one number should tell most of both"
 
@@ -280,8 +305,20 @@ arrow_ax.plot([], [], ">", color=plots.COLORS[1], label="where C v points")
 for value, vector, name in zip(eigenvalues, eigenvectors.T, ("λ₂", "λ₁")):
     tip = 1.6 * vector * vector[1].sign()
     arrow_ax.axline((0, 0), vector.tolist(), color=plots.COLORS[4], linewidth=2, zorder=0)
-    arrow_ax.text(tip[0] - 0.15, tip[1], f"{name} = {value:.0f}", color=plots.COLORS[4], ha="right", va="center")
-arrow_ax.set(title="Directions v, and C v (drawn smaller)", aspect="equal", xlim=(-2.1, 2.1), ylim=(-1.9, 1.6))
+    arrow_ax.text(
+        tip[0] - 0.15,
+        tip[1],
+        f"{name} = {value:.0f}",
+        color=plots.COLORS[4],
+        ha="right",
+        va="center",
+    )
+arrow_ax.set(
+    title="Directions v, and C v (drawn smaller)",
+    aspect="equal",
+    xlim=(-2.1, 2.1),
+    ylim=(-1.9, 1.6),
+)
 arrow_ax.set(xlabel="left half", ylabel="right half")
 arrow_ax.legend(loc="lower center", fontsize=9, ncols=2, columnspacing=1)
 turn_ax.plot(turns, color=plots.COLORS[1])
@@ -289,8 +326,18 @@ turn_ax.axhline(0, color="0.6", linewidth=1)
 angles = [math.degrees(math.atan2(y, x)) % 180 for x, y in eigenvectors.T.tolist()]
 for value, angle in zip(eigenvalues, angles):
     turn_ax.axvline(angle, color=plots.COLORS[4])
-    turn_ax.text(angle + 3, 84, f"{angle:.0f}°\nvariance {value:.0f}", color=plots.COLORS[4], va="top")
-turn_ax.set(title="How far C turns each direction", xlabel="angle of v (degrees)", ylabel="turned by (degrees)")
+    turn_ax.text(
+        angle + 3,
+        84,
+        f"{angle:.0f}°\nvariance {value:.0f}",
+        color=plots.COLORS[4],
+        va="top",
+    )
+turn_ax.set(
+    title="How far C turns each direction",
+    xlabel="angle of v (degrees)",
+    ylabel="turned by (degrees)",
+)
 turn_ax.set(ylim=(-90, 90), xlim=(0, 190), xticks=range(0, 181, 45))
 plots.show(
     figure,
@@ -298,13 +345,21 @@ plots.show(
     "cloud's long side. Two directions at right angles, drawn in orange, stay on their own lines. Right: the angle of "
     "turning against the angle of the direction; it is zero at exactly these two directions.",
 )
-print(f"best line by trying: {best}°; eigenvectors at {angles[1]:.1f}° and {angles[0]:.1f}°")
+print(
+    f"best line by trying: {best}°; eigenvectors at {angles[1]:.1f}° and {angles[0]:.1f}°"
+)
 
 # %% tags=["claim"]
 assert abs(angles[1] - best) <= 1, "the best line should be the first eigenvector"
-assert abs(abs(angles[1] - angles[0]) - 90) < 1e-6, "eigenvectors should stand at right angles"
-assert abs(float(eigenvalues[-1] / kept.max()) - 1) < 1e-3, "the eigenvalue should be the variance kept"
-assert abs(float(eigenvalues[0] / kept.min()) - 1) < 1e-3, "and the smallest one what the worst line keeps"
+assert abs(abs(angles[1] - angles[0]) - 90) < 1e-6, (
+    "eigenvectors should stand at right angles"
+)
+assert abs(float(eigenvalues[-1] / kept.max()) - 1) < 1e-3, (
+    "the eigenvalue should be the variance kept"
+)
+assert abs(float(eigenvalues[0] / kept.min()) - 1) < 1e-3, (
+    "and the smallest one what the worst line keeps"
+)
 
 # %% [markdown]
 # There are two, at right angles: the best line and the worst one. The best line, found by trying,
@@ -350,7 +405,7 @@ verdict
 def principal_components(images):
     centred = images - images.mean(0)
     covariance = centred.T @ centred / len(images)
-    eigenvalues, eigenvectors = torch.linalg.eigh(covariance)
+    _, eigenvectors = torch.linalg.eigh(covariance)
     return eigenvectors.T.flip(0)
 
 
@@ -359,6 +414,7 @@ def principal_components(images):
 # solution.) We apply it to the digits, and compare it with scikit-learn's ready-made `PCA`.
 #
 # **Predict.** Will the first 20 components be the same numbers as scikit-learn's?
+
 
 # %%
 def variances_along(images, components):
@@ -380,14 +436,20 @@ theirs = library.explained_variance_ratio_
 print("component   variance (eigenvalue)   share of all variance   share, scikit-learn")
 for number in range(8):
     share = variances[number] / variances.sum()
-    print(f"{number + 1:9d}   {variances[number]:21.3f}   {share:21.2%}   {theirs[number]:19.2%}")
+    print(
+        f"{number + 1:9d}   {variances[number]:21.3f}   {share:21.2%}   {theirs[number]:19.2%}"
+    )
 print(f"all {len(variances)}   {variances.sum():22.3f}   {1:21.2%}")
 
 # %% tags=["claim"]
 assert (cosines.abs() - 1).abs().max() < 1e-3, "equal up to their sign"
-assert torch.allclose(variances[:20] / variances.sum(), torch.tensor(theirs), rtol=1e-3), "equal shares"
+assert torch.allclose(variances[:20] / variances.sum(), torch.tensor(theirs), rtol=1e-3), (
+    "equal shares"
+)
 singular = torch.linalg.svdvals(X - mean)
-assert torch.allclose(singular.square() / len(X), variances, atol=1e-9), "s²/N should be the eigenvalues"
+assert torch.allclose(singular.square() / len(X), variances, atol=1e-9), (
+    "s²/N should be the eigenvalues"
+)
 
 # %% [markdown]
 # The dot product of two directions of length 1 is 1 if they are the same, and $-1$ if they are
@@ -429,7 +491,10 @@ by_kind = [answers[test_set.labels == d].mean().item() for d in range(10)]
 print("mean along component 1, digits 0 to 9:", [round(a, 1) for a in by_kind])
 
 # %% tags=["claim"]
-assert {max(range(10), key=by_kind.__getitem__), min(range(10), key=by_kind.__getitem__)} == {0, 1}, "0 against 1"
+assert {
+    max(range(10), key=by_kind.__getitem__),
+    min(range(10), key=by_kind.__getitem__),
+} == {0, 1}, "0 against 1"
 
 # %% [markdown]
 # Each component asks a digit a question. The first one asks: are you a ring, or an upright stroke?
@@ -509,7 +574,9 @@ def rebuilding_painter(digits, mean, components, reconstruct):
     return draw
 
 
-widgets.explore(rebuilding_painter(X_test[ten], mean, components, reconstruct), k=(0, 200, 2))
+widgets.explore(
+    rebuilding_painter(X_test[ten], mean, components, reconstruct), k=(0, 200, 2)
+)
 
 # %% [markdown]
 # ## 5 · How many numbers are enough?
@@ -534,8 +601,12 @@ test_error = [squared_error(X_test, reconstruct(X_test, mean, components[:k])) f
 few = X[torch.randperm(len(X))[:300]]
 few_mean, few_components = few.mean(0), principal_components(few)
 few_ks = [k for k in ks if k <= 300]  # 300 digits span no more dimensions than that
-few_error = [squared_error(few, reconstruct(few, few_mean, few_components[:k])) for k in few_ks]
-few_test = [squared_error(X_test, reconstruct(X_test, few_mean, few_components[:k])) for k in few_ks]
+few_error = [
+    squared_error(few, reconstruct(few, few_mean, few_components[:k])) for k in few_ks
+]
+few_test = [
+    squared_error(X_test, reconstruct(X_test, few_mean, few_components[:k])) for k in few_ks
+]
 
 # %% tags=["figure"]
 # What is kept and what is lost with k components
@@ -544,13 +615,36 @@ figure, (share_ax, error_ax) = plt.subplots(1, 2, figsize=(9.4, 4))
 share_ax.plot(range(1, 785), share_kept, color=plots.COLORS[1])
 share_ax.axhline(0.9, color="0.6", linestyle=":")
 share_ax.text(784, 0.89, "90%", color="0.4", ha="right", va="top")
-share_ax.set(title="What is kept", xlabel="number of components k", ylabel="share of the variance", ylim=(0, 1.03))
+share_ax.set(
+    title="What is kept",
+    xlabel="number of components k",
+    ylabel="share of the variance",
+    ylim=(0, 1.03),
+)
 blue, orange = plots.COLORS[1], plots.COLORS[4]
-error_ax.plot(ks, train_error, "o-", color=blue, label=f"PCA from {len(X):,} digits: on these")
-error_ax.plot(ks, test_error, "o--", color=blue, markerfacecolor="white", label="the same PCA: on test digits")
+error_ax.plot(
+    ks, train_error, "o-", color=blue, label=f"PCA from {len(X):,} digits: on these"
+)
+error_ax.plot(
+    ks,
+    test_error,
+    "o--",
+    color=blue,
+    markerfacecolor="white",
+    label="the same PCA: on test digits",
+)
 error_ax.plot(few_ks, few_error, "s-", color=orange, label="PCA from 300 digits: on these")
-error_ax.plot(few_ks, few_test, "s--", color=orange, markerfacecolor="white", label="the same PCA: on test digits")
-error_ax.set(title="What is lost", xlabel="number of components k", ylabel="squared error per image")
+error_ax.plot(
+    few_ks,
+    few_test,
+    "s--",
+    color=orange,
+    markerfacecolor="white",
+    label="the same PCA: on test digits",
+)
+error_ax.set(
+    title="What is lost", xlabel="number of components k", ylabel="squared error per image"
+)
 error_ax.set(xlim=(-5, 310), ylim=(0, 52))
 error_ax.legend(loc="upper right", fontsize=9.5)
 plots.show(
@@ -563,16 +657,25 @@ left_over = [variances[k:].sum().item() for k in ks]
 print("PCA from:       all training digits                         300 digits")
 print("   k      error  variances left out  error on test   error on them  error on test")
 for row, k in enumerate(ks):
-    print(f"{k:4d}  {train_error[row]:9.3f}  {left_over[row]:18.3f}  {test_error[row]:13.3f}", end="")
+    print(
+        f"{k:4d}  {train_error[row]:9.3f}  {left_over[row]:18.3f}  {test_error[row]:13.3f}",
+        end="",
+    )
     print(f"   {few_error[row]:13.3f}  {few_test[row]:13.3f}" if k in few_ks else "")
 
 # %% tags=["claim"]
 measured, predicted = torch.tensor(train_error), torch.tensor(left_over)
-assert torch.allclose(measured, predicted, rtol=1e-3, atol=1e-3), "lost = variances left out"
+assert torch.allclose(measured, predicted, rtol=1e-3, atol=1e-3), (
+    "lost = variances left out"
+)
 assert share_kept[99] > 0.9, "100 components should keep more than 90%"
-assert all(test < 1.15 * train for train, test in zip(train_error[:7], test_error[:7])), "it should carry over"
+assert all(test < 1.15 * train for train, test in zip(train_error[:7], test_error[:7])), (
+    "it should carry over"
+)
 assert few_test[6] > 2 * few_error[6], "300 digits are learnt by heart"
-assert few_error[-1] < 1e-6 and few_test[-1] > 1, "300 components rebuild these exactly, but not others"
+assert few_error[-1] < 1e-6 and few_test[-1] > 1, (
+    "300 components rebuild these exactly, but not others"
+)
 
 # %% [markdown]
 # There are three things to see in these curves and in the table.
@@ -617,7 +720,12 @@ print("numbers needed to keep a share of the variance:", needed)
 # %% tags=["figure", "hero"]
 # Two digits, built from more and more patterns
 stages = sorted({0, 2, 5, 10, 20, needed[0.9]})
-count, edge, gap, top = len(stages) + 1, 112, 6, 50  # in pixels of the page: each pixel of a digit is 4 × 4 of them
+count, edge, gap, top = (
+    len(stages) + 1,
+    112,
+    6,
+    50,
+)  # in pixels of the page: each pixel of a digit is 4 × 4 of them
 wide, high = count * (edge + gap) + 2 * gap, 4 * (edge + gap) + 3 * gap + top
 figure = plt.figure(figsize=(wide / 90, high / 90), layout="none")
 
@@ -653,7 +761,9 @@ plots.show(
 )
 
 # %% tags=["claim"]
-assert 8 <= needed[0.5] <= 14 and 70 <= needed[0.9] <= 100, "half of the variance in about 11, 90% in about 85"
+assert 8 <= needed[0.5] <= 14 and 70 <= needed[0.9] <= 100, (
+    "half of the variance in about 11, 90% in about 85"
+)
 assert needed[0.99] > 3 * needed[0.9], "the last per cents are expensive"
 
 # %% [markdown]
@@ -746,7 +856,9 @@ pca_error = variances[CODE:].sum().item()
 print(f"training error of PCA with k = {CODE}: {pca_error:.3f} per image")
 print("epochs   training error   above PCA's   largest principal angle")
 for epochs, reached, angle in runs:
-    print(f"{epochs:6d}   {reached:14.3f}   {reached / pca_error - 1:11.2%}   {angle:22.1f}°")
+    print(
+        f"{epochs:6d}   {reached:14.3f}   {reached / pca_error - 1:11.2%}   {angle:22.1f}°"
+    )
 pca_test = squared_error(X_test, reconstruct(X_test, mean, components[:CODE]))
 test_error = measure(autoencoder, test_set, loss)["loss"]
 print(f"test error: autoencoder {test_error:.3f}, PCA {pca_test:.3f} per image")
@@ -754,7 +866,9 @@ print(f"test error: autoencoder {test_error:.3f}, PCA {pca_test:.3f} per image")
 # %% tags=["claim"]
 assert runs[-1][2] < 5, "the linear autoencoder should find PCA's subspace"
 assert abs(test_error / pca_test - 1) < 0.01, "and have PCA's error"
-assert all(reached > 0.9999 * pca_error for _, reached, _ in runs), "PCA cannot be beaten on the training digits"
+assert all(reached > 0.9999 * pca_error for _, reached, _ in runs), (
+    "PCA cannot be beaten on the training digits"
+)
 early = [angle for _, reached, angle in runs if reached < 1.05 * pca_error]
 assert early[0] > 10, "the error should be good before the subspace is"
 
@@ -863,7 +977,9 @@ plots.show(
             },
         },
         "One digit, slid by −8 to +8 pixels",
-        columns=[f"{shifts[number]:+d}".replace("-", "−").replace("+0", "0") for number in chosen],
+        columns=[
+            f"{shifts[number]:+d}".replace("-", "−").replace("+0", "0") for number in chosen
+        ],
     ),
     alt="First row: a digit slides from left to right. With one number PCA shows a broad blur, with three several faint "
     "strokes, and only with more numbers one clear stroke.",
@@ -873,17 +989,29 @@ plots.show(
 # The codes of the sliding digit, and what lies half-way between two of them
 codes = (sliding - slide_mean) @ slide_components[:2].T
 half_way = (sliding[4] + sliding[12]) / 2
-figure, (ax, *picture_axes) = plt.subplots(1, 4, figsize=(9.4, 3.4), width_ratios=(2.2, 1, 1, 1))
+figure, (ax, *picture_axes) = plt.subplots(
+    1, 4, figsize=(9.4, 3.4), width_ratios=(2.2, 1, 1, 1)
+)
 ax.plot(*codes.T, "o-", color=plots.COLORS[1], markersize=5)
 ax.plot(*codes[[4, 12]].T, ":", color=plots.COLORS[4], linewidth=2)
 ax.plot(*((codes[4] + codes[12]) / 2), "X", color=plots.COLORS[4], markersize=11)
 for number in (0, 4, 8, 12, 16):
     name = f"{shifts[number]:+d}".replace("-", "−").replace("+0", "0")
-    ax.annotate(name, codes[number].tolist(), (0, 7), textcoords="offset points", ha="center")
-ax.set(title="The path of the codes", xlabel="first number of the code", ylabel="second number of the code")
+    ax.annotate(
+        name, codes[number].tolist(), (0, 7), textcoords="offset points", ha="center"
+    )
+ax.set(
+    title="The path of the codes",
+    xlabel="first number of the code",
+    ylabel="second number of the code",
+)
 ax.set(aspect="equal")
 ax.margins(0.2)
-views = {"slid by −4": sliding[4], "half-way on the\nstraight line (✕)": half_way, "half-way on the\npath: 0": sliding[8]}
+views = {
+    "slid by −4": sliding[4],
+    "half-way on the\nstraight line (✕)": half_way,
+    "half-way on the\npath: 0": sliding[8],
+}
 for picture_ax, (name, picture) in zip(picture_axes, views.items()):
     plots.draw_image(picture_ax, as_images(picture)[0])
     picture_ax.set_title(name, fontsize=11)
@@ -897,7 +1025,9 @@ plots.show(
 # %% tags=["claim"]
 assert 5 <= slide_k <= 12, "one number is enough, but PCA needs several"
 off = (half_way - sliding).square().sum(1).min()
-assert off > 0.5 * (sliding[4] - sliding[5]).square().sum(), "the half-way point should lie off the path"
+assert off > 0.5 * (sliding[4] - sliding[5]).square().sum(), (
+    "the half-way point should lie off the path"
+)
 
 # %% [markdown]
 # A linear decoder can only make a fixed pattern stronger or weaker. It cannot *move* anything, and

@@ -107,7 +107,9 @@ def neighbours_kept(points, others=pixels):
     return pairs.any(2).float().mean().item()
 
 
-different = (labels[:, None] != labels).triu()  # each pair of digits with different labels, once
+different = (
+    labels[:, None] != labels
+).triu()  # each pair of digits with different labels, once
 
 
 def distances_kept(points, others=pixels):
@@ -129,19 +131,35 @@ plots.show(
     "gather in islands of their own.",
 )
 measures = (vote_accuracy, neighbours_kept, distances_kept)
-scores = {name: [[measure(points) for points in runs] for measure in measures] for name, runs in maps.items()}
-print("lowest and highest of three seeds   neighbours share a label   neighbours kept   large distances kept")
+scores = {
+    name: [[measure(points) for points in runs] for measure in measures]
+    for name, runs in maps.items()
+}
+print(
+    "lowest and highest of three seeds   neighbours share a label   neighbours kept   large distances kept"
+)
 for name, values in scores.items():
-    lows_and_highs = [f"{min(v):{style}}–{max(v):{style}}" for v, style in zip(values, (".0%", ".0%", ".2f"))]
-    cells = [cell.partition("–")[0] if name == "PCA" else cell for cell in lows_and_highs]  # PCA has no seed
+    lows_and_highs = [
+        f"{min(v):{style}}–{max(v):{style}}"
+        for v, style in zip(values, (".0%", ".0%", ".2f"))
+    ]
+    cells = [
+        cell.partition("–")[0] if name == "PCA" else cell for cell in lows_and_highs
+    ]  # PCA has no seed
     print(f"{name:34s}{cells[0]:>26s}{cells[1]:>18s}{cells[2]:>23s}")
 
 # %% tags=["claim"]
 votes, kept, far = ({name: values[n] for name, values in scores.items()} for n in range(3))
-assert min(votes["t-SNE"]) > max(votes["autoencoder"]) + 0.1, "t-SNE should have the purest neighbourhoods"
-assert min(votes["autoencoder"]) > votes["PCA"][0] + 0.05, "the autoencoder should be between them"
+assert min(votes["t-SNE"]) > max(votes["autoencoder"]) + 0.1, (
+    "t-SNE should have the purest neighbourhoods"
+)
+assert min(votes["autoencoder"]) > votes["PCA"][0] + 0.05, (
+    "the autoencoder should be between them"
+)
 assert min(votes["t-SNE"]) > votes["PCA"][0] + 0.2, "t-SNE should keep neighbours"
-assert min(kept["t-SNE"]) > 1.5 * max(kept["autoencoder"]) > 1.5 * kept["PCA"][0], "the same for the neighbours"
+assert min(kept["t-SNE"]) > 1.5 * max(kept["autoencoder"]) > 1.5 * kept["PCA"][0], (
+    "the same for the neighbours"
+)
 assert max(far["t-SNE"]) < 0.6, "large distances should not be kept"
 assert min(far["t-SNE"]) < far["PCA"][0] + 0.05, "nor better than PCA keeps them"
 
@@ -177,7 +195,9 @@ apart = [distances_kept(*pair) for pair in pairs]
 # The same digits, drawn by t-SNE from two other random starts
 figure, axes = plt.subplots(1, 2, figsize=(9.4, 4.4))
 for seed, ax in zip((1, 2), axes):
-    plots.latent_map(maps["t-SNE"][seed], labels, digits.label_names, f"t-SNE, seed {seed}", ax=ax)
+    plots.latent_map(
+        maps["t-SNE"][seed], labels, digits.label_names, f"t-SNE, seed {seed}", ax=ax
+    )
     ax.set(xlabel="first number", ylabel="second number")
 plots.show(
     figure,
@@ -187,14 +207,20 @@ plots.show(
 print("nearest island of digit       ", *range(10))
 for seed, points in enumerate(maps["t-SNE"]):
     print(f"                      seed {seed}  ", *next_island(points))
-print(f"any two of the runs share {min(together):.0%} to {max(together):.0%} of the ten nearest neighbours;")
+print(
+    f"any two of the runs share {min(together):.0%} to {max(together):.0%} of the ten nearest neighbours;"
+)
 print(f"rank correlation of their large distances: {min(apart):.2f} to {max(apart):.2f}")
 
 # %% tags=["claim"]
 assert min(together) > 0.65, "neighbourhoods should come back"
-assert len({tuple(next_island(points)) for points in maps["t-SNE"]}) > 1, "the order of the islands should not"
+assert len({tuple(next_island(points)) for points in maps["t-SNE"]}) > 1, (
+    "the order of the islands should not"
+)
 assert max(apart) < 0.95, "nor should the large distances"
-assert min(apart) > max(far["t-SNE"]), "two runs should agree more with each other than with the truth"
+assert min(apart) > max(far["t-SNE"]), (
+    "two runs should agree more with each other than with the truth"
+)
 
 # %% [markdown]
 # The neighbourhoods come back: most of the ten nearest neighbours are the same. The places of the
@@ -237,12 +263,22 @@ views = {perplexity: tsne(known, 0, perplexity) for perplexity in (10, 40)}
 # %% tags=["figure"]
 # Three groups: the truth, and t-SNE with two perplexities
 figure, axes = plt.subplots(1, 3, figsize=(9.4, 5), sharex=True, sharey=True)
-shown = {"the truth (2 of 20 dimensions)": known} | {f"t-SNE, perplexity {p}": v for p, v in views.items()}
+shown = {"the truth (2 of 20 dimensions)": known} | {
+    f"t-SNE, perplexity {p}": v for p, v in views.items()
+}
 for ax, (name, points) in zip(axes.flat, shown.items()):
     unit, far, wide = describe(points)
-    flat = (points - points[group == 0].mean(0))[:, :2] / unit  # A at (0, 0), B at distance 1
+    flat = (points - points[group == 0].mean(0))[
+        :, :2
+    ] / unit  # A at (0, 0), B at distance 1
     for g, (letter, marker) in enumerate(zip("ABC", "o^s")):
-        ax.plot(*flat[group == g].T, marker, color=plots.COLORS[(1, 2, 4)[g]], markersize=3, label=letter)
+        ax.plot(
+            *flat[group == g].T,
+            marker,
+            color=plots.COLORS[(1, 2, 4)[g]],
+            markersize=3,
+            label=letter,
+        )
     ax.set(title=f"{name}\nC: {far:.1f} × as far,\n{wide:.1f} × as wide", aspect="equal")
     ax.set(xlabel="distance from A to B = 1", xlim=(-2, 2), ylim=(-1.6, 6.3))
 axes[0].legend(loc="center left")
@@ -290,7 +326,9 @@ noise_maps = {perplexity: tsne(noise, 0, perplexity) for perplexity in (3, 30)}
 # %% tags=["figure"]
 # A cloud without groups, drawn by t-SNE with two perplexities
 figure, axes = plt.subplots(1, 3, figsize=(9.4, 3.6))
-shown = {"the truth (2 of 20 dimensions)": noise} | {f"t-SNE, perplexity {p}": v for p, v in noise_maps.items()}
+shown = {"the truth (2 of 20 dimensions)": noise} | {
+    f"t-SNE, perplexity {p}": v for p, v in noise_maps.items()
+}
 for ax, (name, points) in zip(axes, shown.items()):
     ax.plot(*points[:, :2].T, "o", color=plots.COLORS[1], markersize=2.5)
     ax.set(title=f"{name}\npieces: {pieces(points)}", xlabel="first number")
@@ -303,7 +341,9 @@ plots.show(
 
 # %% tags=["claim"]
 assert pieces(noise) < 3, "there is one cloud"
-assert pieces(noise_maps[3]) > 2 * pieces(noise_maps[30]), "a small perplexity should make clumps"
+assert pieces(noise_maps[3]) > 2 * pieces(noise_maps[30]), (
+    "a small perplexity should make clumps"
+)
 
 # %% [markdown]
 # With a small perplexity every point looks at very few others, and what they have in common by
@@ -326,7 +366,10 @@ assert pieces(noise_maps[3]) > 2 * pieces(noise_maps[30]), "a small perplexity s
 # where its most similar old digit lies. How good is that?
 
 # %%
-old, new = slice(0, 400), slice(400, 800)  # the first half is mapped, the second half is new
+old, new = (
+    slice(0, 400),
+    slice(400, 800),
+)  # the first half is mapped, the second half is new
 half = tsne(pixels[old], seed=0)
 placed = half[torch.cdist(pixels[new], pixels[old]).argmin(1)]
 
