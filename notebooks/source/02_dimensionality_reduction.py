@@ -1,24 +1,21 @@
 # %% [markdown]
 # # 02 · Dimensionality reduction
 #
-# A small picture of a handwritten digit is a list of 784 numbers. Lesson 01 squeezed it through
-# two, and a network had to find out how. Before we build larger networks, we need something to
-# measure them by: how far can we get with straight lines alone? The answer is a method from 1901,
-# **principal component analysis** (PCA). It is still the first thing to try on new data, and it
-# turns out to be an autoencoder that needs no training.
+# A small picture of a handwritten digit is a list of 784 numbers. Lesson 01 squeezed it through two,
+# and a network had to find out how. How far can we get with straight lines alone? **Principal component
+# analysis** (PCA), invented [in 1901](https://doi.org/10.1080/14786440109462720), is still the first
+# thing to try on new data, the yardstick for every network that follows, and an autoencoder that needs
+# no training.
 #
 # **You will be able to**
 #
-# - explain why a picture needs far fewer numbers than it has pixels,
-# - compute PCA from the eigenvectors and eigenvalues of a covariance matrix, and compare it with
-#   scikit-learn's,
+# - compute PCA from the eigenvectors of a covariance matrix,
 # - encode and decode pictures with $k$ numbers, read the error off the eigenvalues, and choose $k$,
-# - show that a linear autoencoder learns the same subspace by gradient descent,
+# - show that a linear autoencoder learns the same subspace,
 # - say what no linear method can describe in a few numbers.
 #
-# **It builds on** [lesson 01](01_from_a_neuron_to_an_autoencoder.ipynb) (encoder, decoder, code,
-# gradient descent) and on a first course in linear algebra: matrix products, dot products, and
-# directions at right angles. Eigenvectors are explained again.
+# **It builds on** [lesson 01](01_from_a_neuron_to_an_autoencoder.ipynb) and on a first course in linear
+# algebra; eigenvectors are explained again.
 
 # %%
 import math
@@ -41,14 +38,11 @@ device = pick_device()
 # %% [markdown]
 # ## 1 · Why 784 numbers are too many
 #
-# A digit of 28 × 28 pixels is one point in a space of 784 dimensions, and this space is
-# unimaginably large. Even if each pixel could only be black or white, there would be $2^{784}$
-# different pictures, a number with 237 digits. How many of them show a handwritten digit?
-#
-# We need no theory to find out, because we can pick points at random and look at them. We do so in
-# two ways. The first gives every pixel a random grey level. The second is more careful: it copies
-# each pixel from a *real* digit, but every pixel from another one. Each pixel by itself then has
-# exactly the grey levels that it has in real life, and only the connection between pixels is lost.
+# A digit of 28 × 28 pixels is one point in a space of 784 dimensions, and this space is vast. Even if
+# each pixel could only be black or white, there would be $2^{784}$ pictures, a number with 237 digits.
+# How many of them show a handwritten digit? We can pick points at random and look. One way gives every
+# pixel a random grey level. A more careful one copies each pixel from a *real* digit, but every pixel
+# from another one, so that only the connection between pixels is lost.
 #
 # **Predict.** How many random points must you draw until you see a digit? And will the second way
 # do better than the first?
@@ -89,14 +83,13 @@ plots.show(
 )
 
 # %% [markdown]
-# You could go on for the rest of your life and never see a digit, because digits fill almost
-# nothing of this space. In the third row every pixel is right on its own, and still there are no
-# strokes. What makes a digit is therefore not in the single pixels, but in how they **depend on
-# each other**.
+# You could go on for the rest of your life, because digits fill almost nothing of this space. In the
+# third row every pixel is right on its own, but there are no strokes. What makes a digit is how its
+# pixels **depend on each other**.
 #
 # Dependence is good news: if one pixel tells us about another, we need not store both. To see how
 # strong it is, we guess each pixel as the mean of its left and right neighbours, and compare with
-# somebody who knows only the average of this pixel over all digits.
+# guessing its average over all digits.
 
 # %%
 middle = train_set.floats[..., 1:-1]  # all pixels that have two neighbours
@@ -117,21 +110,18 @@ print(
 assert by_neighbours < 0.5 * by_average, "neighbours should tell much about a pixel"
 
 # %% [markdown]
-# Two neighbours take away most of the uncertainty, although the rule is so simple. Pictures repeat
-# themselves, and **dimensionality reduction** is the art of not storing the repetitions: describe
-# each picture by a few numbers, and lose as little as possible. No labels are needed for it. Like the
-# autoencoder of lesson 01, everything in this lesson is **unsupervised**: it sees the pictures only.
+# Two neighbours take away most of the uncertainty, although the rule is so simple. **Dimensionality
+# reduction** is the art of not storing such repetitions: describe each picture by a few numbers, and
+# lose as little as possible. Like the autoencoder of lesson 01 it is **unsupervised**, because no
+# labels are needed.
 
 # %% [markdown]
 # ## 2 · The best line through a cloud
 #
-# We start where everything can be seen: with two numbers per digit, to be replaced by one. The two
-# numbers are the ink in the left half and the ink in the right half of the picture, where ink is
-# the sum of the grey levels. Each digit becomes a point in the plane.
-#
-# To keep one number instead of two, we lay a straight line through the middle of the cloud, and
-# replace each point by the nearest point of the line, its **projection**. One number says where on
-# the line that is. What we lose is the squared distance from the point to the line.
+# We start with two numbers per digit, to be replaced by one: the ink (the sum of the grey levels) in
+# the left half and in the right half of the picture. Each digit becomes a point in the plane. We lay a straight line through the middle of the cloud, and
+# replace each point by the nearest point of the line, its **projection**. One number says where on the
+# line that is. What we lose is the squared distance from the point to the line.
 
 # %%
 pictures = X.reshape(-1, 28, 28)
@@ -157,8 +147,7 @@ kept, lost = torch.tensor([kept_and_lost(degrees) for degrees in range(180)]).T
 best = int(kept.argmax())
 
 # %% [markdown]
-# **Predict.** At which angle should the line be? Drag the slider until the orange segments, the
-# losses, are as short as you can get them.
+# **Predict.** At which angle should the line be? Drag the slider until the orange losses are short.
 
 
 # %% tags=["figure"]
@@ -247,34 +236,26 @@ assert lost.argmin() == kept.argmax(), "the best line keeps most and loses least
 assert 0.8 < share < 0.99, "one number should tell most of both"
 
 # %% [markdown]
-# The best line runs along the cloud. That is no surprise, because whoever writes with much ink does
-# so in both halves. The surprise is on the right: the two curves mirror each other, and their sum is
-# constant. This is the theorem of Pythagoras. A point, its projection and the middle of the cloud
-# form a right triangle:
+# The best line runs along the cloud, because whoever writes with much ink does so in both halves. The
+# surprise is on the right: the sum of the two curves is constant. This is the theorem of Pythagoras. A
+# point, its projection and the middle of the cloud form a right triangle:
 #
 # $$ \underbrace{\|x\|^2}_{\text{fixed}} \;=\; \underbrace{\|\text{along the line}\|^2}_{\text{kept}} \;+\; \underbrace{\|\text{off the line}\|^2}_{\text{lost}} $$
 #
-# Averaged over all points, the left side is the **variance** of the cloud, the mean squared
-# distance from its middle, which does not depend on the line. So *keep the most variance* and
-# *lose the least* are the same question.
+# Averaged over all points, the left side is the **variance** of the cloud, which does not depend on
+# the line. So *keep the most variance* and *lose the least* are the same question.
 #
 # ### Eigenvectors: directions that are not turned
 #
-# In the plane we tried 180 angles. With 784 numbers that is hopeless, but there is a matrix that
-# knows the answer. The **covariance** of two numbers is the mean product of their deviations from
-# their means; it is positive if the two rise together. The **covariance matrix** $C$ holds it for
-# all pairs, with the variances on its diagonal. For centred points $x$ it is the mean of
-# $x x^\top$, and therefore the variance along a direction $v$ of length 1 is
+# In 784 dimensions we cannot try all angles, but a matrix knows the answer. The **covariance** of two
+# numbers is the mean product of their deviations from their means, positive if they rise together. The **covariance matrix** $C$ holds it for all pairs, with the variances on
+# its diagonal. With it, the variance along a direction $v$ of length 1 is $v^\top C\, v$.
 #
-# $$ \text{mean of } (x \cdot v)^2 \;=\; v^\top C\, v . $$
+# Multiplied by $C$, most directions are turned. A direction $q$ that is not turned, but only made longer
+# or shorter, is called an **eigenvector** of $C$, and the factor is its **eigenvalue** $\lambda$
+# ("lambda"): $C q = \lambda q$. As $q^\top C q = \lambda$, the eigenvalue is the variance along $q$.
 #
-# If we multiply a direction by $C$, the result usually points somewhere else. A direction $q$ that
-# $C$ does not turn, but only makes longer or shorter, is called an **eigenvector** of $C$, and the
-# factor is its **eigenvalue** $\lambda$ ("lambda"): $C q = \lambda q$. As
-# $q^\top C q = \lambda\, q^\top q = \lambda$, the eigenvalue is the variance along $q$.
-#
-# **Predict.** $C$ turns each direction towards the long side of the cloud. How many lines through
-# the middle are not turned, and at which angles are they?
+# **Predict.** How many lines through the middle of the cloud are not turned, and at which angles?
 
 # %%
 covariance = cloud.T @ cloud / len(cloud)  # (2, 2)
@@ -362,32 +343,30 @@ assert abs(float(eigenvalues[0] / kept.min()) - 1) < 1e-3, (
 )
 
 # %% [markdown]
-# There are two, at right angles: the best line and the worst one. The best line, found by trying,
-# is the eigenvector with the largest eigenvalue.
+# There are two, at right angles: the best line is the eigenvector with the largest eigenvalue, and the
+# worst line is the other one.
 
 # %% [markdown]
 # ## 3 · PCA, by hand and by scikit-learn
 #
-# The same holds in any number of dimensions. A covariance matrix of size $D \times D$ is symmetric,
-# so it has $D$ eigenvectors $q_1, q_2, \dots$ of length 1, all at right angles to each other, with
-# eigenvalues $\lambda_1 \ge \lambda_2 \ge \dots \ge 0$. Take any direction $v$ of length 1 and write
-# it as their sum, $v = \sum_j c_j q_j$. Then $\sum_j c_j^2 = 1$, and the variance along $v$ is
+# The same holds in any number of dimensions. A covariance matrix of size $D \times D$ has $D$
+# eigenvectors $q_1, q_2, \dots$ of length 1, all at right angles to each other, with eigenvalues
+# $\lambda_1 \ge \lambda_2 \ge \dots \ge 0$. Write any direction of length 1 as their sum,
+# $v = \sum_j c_j q_j$ with $\sum_j c_j^2 = 1$. The variance along it is
 #
 # $$ v^\top C\, v = \sum_j \lambda_j\, c_j^2 , $$
 #
-# a weighted average of the eigenvalues. An average is largest when all the weight is on the largest
-# number, and that means $v = q_1$. This is the **first principal component**. If we ask the same
-# question among the directions at right angles to $q_1$, then $q_2$ wins, and so on. Together, the
-# first $k$ components span the best **subspace** of $k$ dimensions: a line, a plane, or something
-# flat that we can no longer draw. (It passes through the mean, not through zero.)
+# a weighted average of the eigenvalues. It is largest when all the weight is on the largest one, and
+# that means $v = q_1$, the **first principal component**. Among the directions at right angles to it,
+# $q_2$ wins, and so on. Together, the first $k$ components span the best **subspace** of $k$
+# dimensions: a line, a plane, or something flat that we can no longer draw.
 #
 # ### Your turn 1 · PCA from eigenvectors (8 min)
 #
-# Write PCA. `images` is (N, D), one picture per row. Return all components as a tensor (D, D), one
-# per *row*, with the largest variance first. Centre the images, build the covariance matrix, and let
-# `torch.linalg.eigh` find the eigenvectors. It returns the *smallest* eigenvalue first and the
-# eigenvectors as *columns*, so you must rearrange them: `.T` transposes a matrix, and `.flip(0)`
-# reverses the order of its rows.
+# `images` is (N, D), one picture per row. Return all components as a tensor (D, D), one per *row*, the
+# largest variance first. Remember to centre the images. `torch.linalg.eigh` returns the *smallest*
+# eigenvalue first and the eigenvectors as *columns*, so you must rearrange them: `.T` transposes a
+# matrix, `.flip(0)` reverses the order of its rows.
 
 
 # %% tags=["exercise"]
@@ -410,8 +389,7 @@ def principal_components(images):
 
 
 # %% [markdown]
-# From here on, the lesson computes with your function. (Until it is right, with the one in the
-# solution.) We apply it to the digits, and compare it with scikit-learn's ready-made `PCA`.
+# From here on, the lesson computes with your function, or until it is right, with the solution's.
 #
 # **Predict.** Will the first 20 components be the same numbers as scikit-learn's?
 
@@ -453,16 +431,12 @@ assert torch.allclose(singular.square() / len(X), variances, atol=1e-9), (
 
 # %% [markdown]
 # The dot product of two directions of length 1 is 1 if they are the same, and $-1$ if they are
-# opposite. These two values are all that we find, so the components agree **up to their sign**. A
-# line has no front and no back: $q$ and $-q$ describe the same line, and a program may return
-# either. This is why a plot from another computer may be mirrored.
+# opposite. We find nothing else, so the components agree **up to their sign**. A line has no front and
+# no back, and a program may return either $q$ or $-q$. The shares of the variance agree, too. (scikit-learn gets them by a **singular value decomposition** of the
+# centred digits: the squares of the singular values, divided by $N$, are the eigenvalues.)
 #
-# The shares of the variance agree, too. (scikit-learn gets there without the covariance matrix: it
-# takes the centred matrix of all digits apart by a **singular value decomposition**,
-# $\bar X = U S V^\top$. The rows of $V^\top$ are the components, and $s_j^2/N$ are the eigenvalues.)
-#
-# A component has 784 numbers, one per pixel, so that it can be drawn as a picture. Adding it puts
-# ink where it is purple, and takes ink away where it is orange.
+# A component can be drawn as a picture. Adding it puts ink where it is purple, and takes ink away where
+# it is orange.
 
 
 # %% tags=["figure"]
@@ -497,12 +471,9 @@ assert {
 } == {0, 1}, "0 against 1"
 
 # %% [markdown]
-# Each component asks a digit a question. The first one asks: are you a ring, or an upright stroke?
-# The printed line has the mean answers of the test digits: zeros answer strongly one way, ones the
-# other way. Later components ask about finer and finer details.
-#
-# In 1991 Matthew Turk and Alex Pentland did the same with photographs of faces, and their
-# "eigenfaces" were among the first programs that recognised people.
+# Each component asks a digit a question. The first asks: are you a ring, or an upright stroke? Zeros
+# answer strongly one way, ones the other way, as the printed line says for the test digits. Later
+# components ask about finer details.
 
 # %% [markdown]
 # ## 4 · PCA is an encoder and a decoder
@@ -519,18 +490,16 @@ plots.show(
 )
 
 # %% [markdown]
-# The encoder asks the $k$ questions, and the decoder adds up the $k$ patterns, each as strongly as
-# the answer says. Learning is one eigenvector computation, with no gradient descent at all. The
-# space of the codes, which has $k$ dimensions instead of 784, is called the **latent space**
-# ("latent" means hidden: nobody observes these numbers, they are computed). All pictures that the
-# decoder can make lie in the subspace through the mean $\mu$.
+# The encoder asks $k$ questions, and the decoder adds up $k$ patterns, each as strongly as the answer
+# says. The space of the codes is called the **latent space**, because nobody observes these numbers.
+# All pictures that the decoder can make lie in the subspace through the mean.
 #
 # ### Your turn 2 · There and back (5 min)
 #
-# Write encoder and decoder as one function. `images` is (N, D), one picture per *row*; `mean` is
-# (D,); `components` is (k, D), one component per *row*, the $W$ of the diagram. Return the
-# reconstructions, (N, D). The diagram shows one picture as a column, so for pictures in rows the
-# transposes change places. Thinking in shapes helps: what must stand between (N, D) and (N, k)?
+# Write both steps as one function. `images` is (N, D), one picture per *row*; `mean` is (D,);
+# `components` is (k, D), the $W$ of the diagram. Return the reconstructions, (N, D). In the diagram a
+# picture is a column, so for rows the transposes change places. What must stand between (N, D) and
+# (N, k)?
 
 
 # %% tags=["exercise"]
@@ -551,8 +520,7 @@ def reconstruct(images, mean, components):
 
 
 # %% [markdown]
-# **Predict.** From how many numbers on will you be able to read all ten digits? Drag the slider.
-# The digits are test digits, which PCA has not seen, and your function draws them.
+# **Predict.** From how many numbers on will you be able to read all ten test digits?
 
 
 # %% tags=["figure"]
@@ -581,11 +549,10 @@ widgets.explore(
 # %% [markdown]
 # ## 5 · How many numbers are enough?
 #
-# The eye says that a few dozen numbers are nearly enough. To put a number on it, we use the error
-# of the whole course: the squared difference, summed over the pixels of an image and averaged over
-# the images. We measure it on the training digits and on the test digits. The difference between
-# the two matters: a method that does as well on new data as on those it has learnt from
-# **generalises**. To see what the opposite looks like, we also compute PCA from 300 digits only.
+# To put a number on what the eye sees, we use the error of the whole course: the squared difference,
+# summed over the pixels of an image and averaged over the images. A method that does as well on new
+# data as on those it has learnt from **generalises**. So we measure training and test digits, and to
+# see the opposite, we also compute PCA from 300 digits only.
 
 
 # %%
@@ -678,16 +645,13 @@ assert few_error[-1] < 1e-6 and few_test[-1] > 1, (
 )
 
 # %% [markdown]
-# There are three things to see in these curves and in the table.
+# Three things can be seen.
 #
-# - **Few numbers go a long way.** A tenth of the numbers keeps most of the variance, and the rest
-#   of the curve is long and flat.
-# - **What is lost is what was left out.** The second and the third column agree digit for digit: the
-#   error on the training set is the sum of the eigenvalues that were not kept. It is Pythagoras
-#   once more, in 784 dimensions, so nobody has to reconstruct anything to know the error.
-# - **It generalises, if there are many more digits than components.** Computed from all training
-#   digits, PCA loses about the same on test digits, as long as $k$ is not large. Computed from 300
-#   digits, it learns these by heart: with 300 components it rebuilds them exactly, but not others.
+# - **Few numbers go a long way.** A tenth of the numbers keeps most of the variance.
+# - **What is lost is what was left out.** The second and the third column agree: the training error is
+#   the sum of the eigenvalues that were not kept. It is Pythagoras once more, in 784 dimensions.
+# - **It generalises, if there are many more digits than components.** PCA from 300 digits learns them
+#   by heart: with 300 components it rebuilds these exactly, but not others.
 #
 # ### Your turn 3 · Enough is enough (5 min)
 #
@@ -755,9 +719,8 @@ for number, digit in enumerate(X_test[ten[[3, 7]]]):
     figure.text((gap + edge) / wide, y, "what these\nnumbers add", ha="right", va="center")
 plots.show(
     figure,
-    alt="Two handwritten digits take shape from left to right: a blurred mean digit, then pictures from 1, 2, 5, 10, 20 "
-    "and some 85 numbers, which come close to the originals of 784 numbers at the right. Under each picture, in purple "
-    "and orange, the pattern of ink that the new numbers add and take away.",
+    alt="Two handwritten digits take shape from left to right, from the mean digit over 2, 5, 10 and 20 numbers to the "
+    "original. Under each picture, in purple and orange, what the new numbers add.",
 )
 
 # %% tags=["claim"]
@@ -767,29 +730,25 @@ assert 8 <= needed[0.5] <= 14 and 70 <= needed[0.9] <= 100, (
 assert needed[0.99] > 3 * needed[0.9], "the last per cents are expensive"
 
 # %% [markdown]
-# The first few numbers decide what kind of digit it is, and the later ones sharpen it. Each further
-# step costs more than the one before: look at what the last four per cent of the variance ask for.
+# The first few numbers decide what kind of digit it is, and the later ones sharpen it. The last per
+# cents of the variance are the most expensive.
 #
-# Two questions come up here that have pages of their own. Two numbers per digit make a map; a famous
-# method draws much clearer maps than PCA, and [t-SNE, and what its maps do not
-# say](deeper/02_tsne.ipynb) explains what you may read off them (30 minutes, optional). And can PCA
-# invent a digit? It can, once it is told which codes are likely: [Probabilistic
-# PCA](deeper/02_probabilistic_pca.ipynb) is the smallest relative of the VAE (40 minutes, optional).
+# Two questions have pages of their own. Which method draws the clearest map of the digits in two numbers?
+# [t-SNE, and what its maps do not say](deeper/02_tsne.ipynb) (25 minutes, optional). And can PCA invent a
+# digit? [Probabilistic PCA](deeper/02_probabilistic_pca.ipynb) can (35 minutes, optional).
 
 # %% [markdown]
 # ## 6 · A linear autoencoder finds the same subspace
 #
-# PCA is an encoder and a decoder, both of them matrices. Take an autoencoder as in lesson 01 and
-# leave out its nonlinear functions and its biases: what remains is also an encoder and a decoder,
-# both of them matrices. PCA comes from a formula. The autoencoder learns by gradient descent, and
-# nobody tells it about variances, right angles or eigenvectors. It only wants a small error.
+# An autoencoder without activation functions and biases is a matrix that encodes and a matrix that
+# decodes, as in PCA. But it learns by gradient descent, and nobody tells it about variances or
+# eigenvectors. It only wants a small error.
 #
-# We write it as a **class**, which is how PyTorch models are usually written. A subclass of
-# `nn.Module` creates its layers in `__init__`, after a call of `super().__init__()` that prepares
-# PyTorch's bookkeeping. It says in `forward` what happens to an input, and this runs when you call
-# `model(images)`. PyTorch then finds all weights by itself. The mean digit belongs to the model, too,
-# but must not be trained: `register_buffer` stores it as a fixed tensor that moves to the GPU
-# together with the weights.
+# We write it as a **class**, as PyTorch models usually are. A subclass of `nn.Module` creates its
+# layers in `__init__`, after `super().__init__()` has prepared PyTorch's bookkeeping, and says in
+# `forward` what happens when you call `model(images)`. PyTorch then finds all weights by itself. The
+# mean digit belongs to the model, but must not be trained: `register_buffer` stores it as a fixed
+# tensor that moves to the GPU together with the weights.
 
 
 # %%
@@ -816,19 +775,17 @@ def loss(model, images, labels):
 
 
 # %% [markdown]
-# In lesson 01 the training loop was written by hand. From now on it comes from the course's package:
-# `fit` is that loop, with batches, `backward()` and a step of the optimizer Adam. It adds a progress
-# line, uses the GPU if there is one, and lets the learning rate climb at the beginning and fall to
-# almost zero at the end. We hand it the function above, which returns one loss per image.
+# From now on the training loop comes from the course's package: `fit` does what you know from lesson
+# 01, with a progress line, and lets the learning rate fall to almost zero at the end. We hand it the
+# function above, which returns one loss per image.
 #
-# How do we compare what it has learnt with PCA? Two planes in a room that pass through the same
-# point meet in a line, and across this line they open at some angle, like the pages of a book. For
-# two subspaces of $k$ dimensions there are $k$ such **principal angles**, and if the largest of
-# them is zero, the subspaces are the same. We train five times, for longer and longer, and after
-# each training we measure the error and the largest angle.
+# How do we compare the result with PCA? Two planes in a room that pass through the same point open at
+# some angle, like the pages of a book. Two subspaces of $k$ dimensions have $k$ such **principal
+# angles**; if the largest is zero, they are the same. We train five times, for longer and longer, and
+# measure the error and the largest angle.
 #
-# **Predict.** How close will six learnt directions come to the six best: exactly, nearly, or not at
-# all? And which will be good first, the error or the angle?
+# **Predict.** How close will six learnt directions come to the six best? And which will be good first,
+# the error or the angle?
 
 
 # %%
@@ -873,15 +830,12 @@ early = [angle for _, reached, angle in runs if reached < 1.05 * pca_error]
 assert early[0] > 10, "the error should be good before the subspace is"
 
 # %% [markdown]
-# In the end the largest angle is tiny: of all subspaces of this size, gradient descent has found
-# the one that the formula gives. And on the training digits it cannot do better, because PCA's
-# subspace is the best there is. More linear layers would not help, either, as a product of matrices
-# is again a matrix. **To beat PCA, a network must be nonlinear.**
+# In the end gradient descent has found PCA's subspace, and nothing linear can do better on the training
+# digits. More linear layers would not help, as a product of matrices is again a matrix. **To beat PCA, a network must be nonlinear.**
 #
-# Look at the order of events, too. The error was within a few per cent of PCA's while the subspace
-# was still far off. The last of the directions has only a little more variance than those that
-# compete with it, so a wrong one costs little error, and the slope towards the right one is gentle.
-# A model can have a good error and still not have found what you think it has.
+# Look at the order of events, too. The error was within a few per cent of PCA's while the subspace was
+# still far off, because the last of the six directions has only a little more variance than those that
+# compete with it. A model can have a good error and still not have found what you think it has.
 #
 # **Predict.** Are the decoder's columns now the components themselves?
 
@@ -927,31 +881,26 @@ assert sum(nearest_component(columns)) / CODE > 15, "the columns should be mixtu
 assert max(nearest_component(recovered)) < 10, "PCA should find the components again"
 
 # %% [markdown]
-# They are not: the columns span the right subspace, but they are other directions in it, mixtures
-# of the components. The reason is worth a moment. Take any matrix $A$ of size $k \times k$ that can
-# be inverted, and let
+# They are not: they span the right subspace, but they are mixtures of the components. Take any matrix
+# $A$ of size $k \times k$ that can be inverted, and let
 #
 # $$ G' = G A^{-1}, \qquad E' = A E, \qquad\text{so that}\qquad G' E' = G A^{-1} A E = G E . $$
 #
-# The new pair gives the same reconstructions, so it has the same loss, and gradient descent has no
-# reason to prefer one pair to another. It stops wherever its random start leads. Pierre Baldi and
-# Kurt Hornik proved in 1989 that all the best solutions are such mixtures, and that there is no other
-# valley to get stuck in. The third row shows the way back: ask, *within the subspace*, for the
-# directions of largest variance, and the components appear.
+# The new pair gives the same reconstructions and the same loss, so gradient descent has no reason to
+# prefer one to the other, and stops wherever its random start leads. PCA of the reconstructions, the
+# third row, brings the components back.
 #
-# This is a first sight of something that will follow us to the end of the course. **The loss does
-# not decide what a single number of the code means.** If we want it to mean something, we must ask
-# for it.
+# This will follow us to the end of the course: **the loss does not decide what a single number of the
+# code means.** If we want it to mean something, we must ask for it.
 
 # %% [markdown]
 # ## 7 · What straight lines cannot do
 #
-# Take one digit and slide it sideways, pixel by pixel. Whoever knows the digit needs a single whole
-# number to describe all these pictures: how far it was slid. They have one dimension, if ever
-# pictures had. We give PCA the best possible chance, and compute it from these 17 pictures alone.
+# Slide one digit sideways, pixel by pixel. Whoever knows the digit needs a single whole number for all
+# these pictures: how far it was slid. We give PCA the best possible chance, and compute it from these 17
+# pictures alone.
 #
-# **Predict.** How many numbers will PCA need to keep 95% of their variance? Your two functions
-# answer.
+# **Predict.** How many numbers will PCA need to keep 95% of their variance? Your functions answer.
 
 # %%
 one = test_set.floats[ten[1], 0]  # (28, 28)
@@ -1030,38 +979,30 @@ assert off > 0.5 * (sliding[4] - sliding[5]).square().sum(), (
 )
 
 # %% [markdown]
-# A linear decoder can only make a fixed pattern stronger or weaker. It cannot *move* anything, and
-# so it spends one number after another on something that one number describes. The map at the left
-# shows why. The pictures lie on a **curve**, and a straight line through a curve is a poor
-# description of it: half-way between two points of the line lies no slid digit, but a double
+# A linear decoder can only make fixed patterns stronger or weaker. It cannot *move* anything, so it
+# spends several numbers on something that one number describes. The path of the codes shows why: the
+# pictures lie on a **curve**, and half-way between two of its points lies no slid digit, but a double
 # exposure of two.
 #
-# Handwriting shifts, slants and swells as well, so we expect that digits, too, lie on something
-# curved. A curved set with few dimensions is called a **manifold**. An encoder and a decoder that
-# follow one must be **nonlinear**, as the networks of lesson 01 are, thanks to their activation
-# functions. Whether that pays for real digits has to be measured, and lesson 03 will do so.
+# Handwriting shifts, slants and swells as well, so we expect that digits, too, lie on something curved
+# with few dimensions, a **manifold**. To follow it, encoder and decoder must be **nonlinear**, as
+# networks with activation functions are. Whether that pays for real digits, lesson 03 will measure.
 
 # %% [markdown]
 # ## Workshop · Beat PCA with ten numbers (25 min)
 #
-# PCA's ten numbers are the best that any *linear* code of ten numbers can do. Yours may be of any
-# kind. Change `encode` and `decode` below so that ten numbers per digit, or fewer, leave **at most
-# 90% of PCA's squared error** on digits that your code has never seen. The cell works as it stands,
-# but it is PCA itself, and so it reaches 100%.
+# Change `encode` and `decode`, which are PCA as they stand, into any code you like, so that ten numbers
+# per digit, or fewer, leave **at most 90% of PCA's squared error** on digits that it has never seen.
 #
-# The rules: `images` are rows (N, 784) of 64-bit numbers, codes are (N, 10) or fewer, and `decode`
-# sees nothing but the codes. The check uses digits of the third split, which this lesson has not
-# opened, and it rounds each code number to three significant digits, so that nobody hides two
-# numbers in one. Try things out with `squared_error` on `X_test`.
+# `images` are rows (N, 784) of 64-bit numbers, and `decode` sees nothing but the codes (N, 10). The
+# check uses digits that this lesson has not opened, and rounds each code number to three significant
+# digits, so that nobody hides two numbers in one. Three ways in, of which you need only one:
 #
-# Three ways in, of which you need only one:
-#
-# - **Groups.** A 1 varies in other ways than an 8. Give each group of digits a PCA of its own, and
-#   spend one of the ten numbers on saying which group it is. (How does the encoder choose? It may
-#   try them all.)
+# - **Groups.** A 1 varies in other ways than an 8. Give each group of digits a PCA of its own, and spend
+#   one of the ten numbers on saying which group it is. (The encoder may try them all.)
 # - **Straighten first.** Much of the variance is slant. Measure it, undo it, encode the straightened
 #   digit, and let the decoder put the slant back.
-# - **A network** with an activation function, trained with `fit`. (Networks want `.float()`.)
+# - **A network** with activation functions, trained with `fit`. (Networks want `.float()`.)
 
 
 # %% tags=["workshop"]
@@ -1135,39 +1076,30 @@ def decode(codes):
 
 
 # %% [markdown]
-# **Going on.** Turn the question round: how few numbers does your code need to do as well as PCA's
-# ten? And which digits does it serve best, and which worst?
+# **Going on.** How few numbers does your code need to do as well as PCA's ten?
 
 # %% [markdown]
 # ## Summary
 #
-# - Digits fill almost nothing of the space of all pixel values. Their pixels **depend on each
-#   other**, so fewer numbers are enough.
-# - **PCA** finds the subspace that keeps the most variance. By Pythagoras, it is also the one that
-#   loses the least. Its components are the **eigenvectors** of the covariance matrix, up to their
-#   sign, and the **eigenvalues** are the variances along them.
-# - PCA is an encoder and a decoder. The training error with $k$ numbers is **the sum of the
-#   eigenvalues left out**; it generalises if there are many more digits than components.
-# - A **linear autoencoder** finds PCA's subspace by gradient descent, but not the components,
-#   because the loss cannot tell one mixture from another.
-# - No linear method can follow a **curved** set of pictures with few numbers. To beat PCA, an
-#   autoencoder must be **nonlinear**.
+# - Digits fill almost nothing of the space of pixel values, because their pixels **depend on each other**.
+# - **PCA** finds the subspace that keeps the most variance and loses the least. Its components are the
+#   **eigenvectors** of the covariance matrix, and the **eigenvalues** are the variances along them.
+# - The training error with $k$ numbers is **the sum of the eigenvalues left out**.
+# - A **linear autoencoder** finds PCA's subspace, but not its components.
+# - No linear method follows a **curved** set of pictures with few numbers.
 #
 # ## Read and watch
 #
-# - 3Blue1Brown, [Eigenvectors and eigenvalues](https://www.youtube.com/watch?v=PFDu9oVAE-g) (video,
-#   17 minutes): matrices that turn and stretch, drawn so that one remembers them.
+# - 3Blue1Brown, [Eigenvectors and eigenvalues](https://www.youtube.com/watch?v=PFDu9oVAE-g) (video): matrices
+#   that turn and stretch, drawn so that one remembers them.
 # - StatQuest, [Principal component analysis, step by
-#   step](https://www.youtube.com/watch?v=FgakZw6K1QQ) (video, 22 minutes): section 2 again, slowly,
-#   with an example from biology.
-# - K. Pearson, [On lines and planes of closest fit to systems of points in
-#   space](https://doi.org/10.1080/14786440109462720) (1901): where it began. Look at its figures, and
-#   you see our section 2.
+#   step](https://www.youtube.com/watch?v=FgakZw6K1QQ) (video): section 2 again, slowly, with genes.
 # - M. Turk, A. Pentland, [Eigenfaces for recognition](https://doi.org/10.1162/jocn.1991.3.1.71)
 #   (1991): section 3 with faces in place of digits.
 # - P. Baldi, K. Hornik, [Neural networks and principal component
-#   analysis](https://doi.org/10.1016/0893-6080%2889%2990014-2) (1989): the proof behind section 6.
+#   analysis](https://doi.org/10.1016/0893-6080%2889%2990014-2) (1989): why a linear autoencoder has no
+#   other valley to get stuck in.
 #
 # **Next:** [lesson 03 · The fully connected
-# autoencoder](03_the_fully_connected_autoencoder.ipynb): we let the subspace bend, and find out by
-# how much that beats PCA.
+# autoencoder](03_the_fully_connected_autoencoder.ipynb): we let the subspace bend, and find out by how
+# much that beats PCA.
