@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 02 · Dimensionality reduction
 #
-# A small picture of a handwritten digit is a list of 784 numbers. Lesson 01 squeezed it through two,
-# and a network had to find out how. How far can we get with straight lines alone? **Principal component
-# analysis** (PCA), invented [in 1901](https://doi.org/10.1080/14786440109462720), is still the first
-# thing to try on new data, the yardstick for every network that follows, and an autoencoder that needs
-# no training.
+# A small picture of a handwritten digit is a list of 784 numbers. Lesson 01 squeezed it through
+# two, and a network had to find out how. How far can we get with straight lines alone? **Principal
+# component analysis** (PCA) goes back [to 1901](https://doi.org/10.1080/14786440109462720), and is
+# still the first thing to try on new data, the yardstick for every network that follows, and an
+# autoencoder that needs no training.
 #
 # **You will be able to**
 #
@@ -14,8 +14,8 @@
 # - show that a linear autoencoder learns the same subspace,
 # - say what no linear method can describe in a few numbers.
 #
-# **It builds on** [lesson 01](01_from_a_neuron_to_an_autoencoder.ipynb) and on a first course in linear
-# algebra; eigenvectors are explained again.
+# **It builds on** [lesson 01](01_from_a_neuron_to_an_autoencoder.ipynb) and on a first course in
+# linear algebra; eigenvectors are explained again.
 
 # %%
 import math
@@ -38,11 +38,11 @@ device = pick_device()
 # %% [markdown]
 # ## 1 · Why 784 numbers are too many
 #
-# A digit of 28 × 28 pixels is one point in a space of 784 dimensions, and this space is vast. Even if
-# each pixel could only be black or white, there would be $2^{784}$ pictures, a number with 237 digits.
-# How many of them show a handwritten digit? We can pick points at random and look. One way gives every
-# pixel a random grey level. A more careful one copies each pixel from a *real* digit, but every pixel
-# from another one, so that only the connection between pixels is lost.
+# A digit of 28 × 28 pixels is one point in a space of 784 dimensions, and this space is vast. Even
+# if each pixel could only be black or white, there would be $2^{784}$ pictures, a number with 237
+# digits. How many of them show a handwritten digit? We can pick points at random and look. One way
+# gives every pixel a random grey level. A more careful one copies each pixel from a *real* digit,
+# but every pixel from another one, so that only the connection between pixels is lost.
 #
 # **Predict.** How many random points must you draw until you see a digit? And will the second way
 # do better than the first?
@@ -83,9 +83,9 @@ plots.show(
 )
 
 # %% [markdown]
-# You could go on for the rest of your life, because digits fill almost nothing of this space. In the
-# third row every pixel is right on its own, but there are no strokes. What makes a digit is how its
-# pixels **depend on each other**.
+# You could go on for the rest of your life, because digits fill almost nothing of this space. In
+# the third row every pixel is right on its own, but there are no strokes. What makes a digit is how
+# its pixels **depend on each other**.
 #
 # Dependence is good news: if one pixel tells us about another, we need not store both. To see how
 # strong it is, we guess each pixel as the mean of its left and right neighbours, and compare with
@@ -111,17 +111,18 @@ assert by_neighbours < 0.5 * by_average, "neighbours should tell much about a pi
 
 # %% [markdown]
 # Two neighbours take away most of the uncertainty, although the rule is so simple. **Dimensionality
-# reduction** is the art of not storing such repetitions: describe each picture by a few numbers, and
-# lose as little as possible. Like the autoencoder of lesson 01 it is **unsupervised**, because no
-# labels are needed.
+# reduction** is the art of not storing such repetitions: describe each picture by a few numbers,
+# and lose as little as possible. Like the autoencoder of lesson 01 it is **unsupervised**, because
+# no labels are needed.
 
 # %% [markdown]
 # ## 2 · The best line through a cloud
 #
-# We start with two numbers per digit, to be replaced by one: the ink (the sum of the grey levels) in
-# the left half and in the right half of the picture. Each digit becomes a point in the plane. We lay a straight line through the middle of the cloud, and
-# replace each point by the nearest point of the line, its **projection**. One number says where on the
-# line that is. What we lose is the squared distance from the point to the line.
+# We start with two numbers per digit, to be replaced by one: the ink (the sum of the grey levels)
+# in the left half and in the right half of the picture. Each digit becomes a point in the plane. We
+# lay a straight line through the middle of the cloud, and replace each point by the nearest point
+# of the line, its **projection**. One number says where on the line that is. What we lose is the
+# squared distance from the point to the line.
 
 # %%
 pictures = X.reshape(-1, 28, 28)
@@ -236,9 +237,9 @@ assert lost.argmin() == kept.argmax(), "the best line keeps most and loses least
 assert 0.8 < share < 0.99, "one number should tell most of both"
 
 # %% [markdown]
-# The best line runs along the cloud, because whoever writes with much ink does so in both halves. The
-# surprise is on the right: the sum of the two curves is constant. This is the theorem of Pythagoras. A
-# point, its projection and the middle of the cloud form a right triangle:
+# The best line runs along the cloud, because whoever writes with much ink does so in both halves.
+# The surprise is on the right: the sum of the two curves is constant. This is the theorem of
+# Pythagoras. A point, its projection and the middle of the cloud form a right triangle:
 #
 # $$ \underbrace{\|x\|^2}_{\text{fixed}} \;=\; \underbrace{\|\text{along the line}\|^2}_{\text{kept}} \;+\; \underbrace{\|\text{off the line}\|^2}_{\text{lost}} $$
 #
@@ -247,13 +248,16 @@ assert 0.8 < share < 0.99, "one number should tell most of both"
 #
 # ### Eigenvectors: directions that are not turned
 #
-# In 784 dimensions we cannot try all angles, but a matrix knows the answer. The **covariance** of two
-# numbers is the mean product of their deviations from their means, positive if they rise together. The **covariance matrix** $C$ holds it for all pairs, with the variances on
-# its diagonal. With it, the variance along a direction $v$ of length 1 is $v^\top C\, v$.
+# In 784 dimensions we cannot try all angles, but a matrix knows the answer. The **covariance** of
+# two numbers is the mean product of their deviations from their means, positive if they rise
+# together. The **covariance matrix** $C$ holds it for all pairs, with the variances on its
+# diagonal. The variance along a direction $v$ of length 1, the mean of $(x \cdot v)^2$, is
+# $v^\top C\, v$.
 #
-# Multiplied by $C$, most directions are turned. A direction $q$ that is not turned, but only made longer
-# or shorter, is called an **eigenvector** of $C$, and the factor is its **eigenvalue** $\lambda$
-# ("lambda"): $C q = \lambda q$. As $q^\top C q = \lambda$, the eigenvalue is the variance along $q$.
+# Multiplied by $C$, most directions are turned. A direction $q$ that is not turned, but only made
+# longer or shorter, is called an **eigenvector** of $C$, and the factor is its **eigenvalue**
+# $\lambda$ ("lambda"): $C q = \lambda q$. As $q^\top C q = \lambda$, the eigenvalue is the variance
+# along $q$.
 #
 # **Predict.** How many lines through the middle of the cloud are not turned, and at which angles?
 
@@ -343,8 +347,8 @@ assert abs(float(eigenvalues[0] / kept.min()) - 1) < 1e-3, (
 )
 
 # %% [markdown]
-# There are two, at right angles: the best line is the eigenvector with the largest eigenvalue, and the
-# worst line is the other one.
+# There are two, at right angles: the best line is the eigenvector with the largest eigenvalue, and
+# the worst line is the other one.
 
 # %% [markdown]
 # ## 3 · PCA, by hand and by scikit-learn
@@ -356,17 +360,17 @@ assert abs(float(eigenvalues[0] / kept.min()) - 1) < 1e-3, (
 #
 # $$ v^\top C\, v = \sum_j \lambda_j\, c_j^2 , $$
 #
-# a weighted average of the eigenvalues. It is largest when all the weight is on the largest one, and
-# that means $v = q_1$, the **first principal component**. Among the directions at right angles to it,
-# $q_2$ wins, and so on. Together, the first $k$ components span the best **subspace** of $k$
+# a weighted average of the eigenvalues. It is largest when all the weight is on the largest one,
+# and that means $v = q_1$, the **first principal component**. Among the directions at right angles
+# to it, $q_2$ wins, and so on. Together, the first $k$ components span the best **subspace** of $k$
 # dimensions: a line, a plane, or something flat that we can no longer draw.
 #
 # ### Your turn 1 · PCA from eigenvectors (8 min)
 #
-# `images` is (N, D), one picture per row. Return all components as a tensor (D, D), one per *row*, the
-# largest variance first. Remember to centre the images. `torch.linalg.eigh` returns the *smallest*
-# eigenvalue first and the eigenvectors as *columns*, so you must rearrange them: `.T` transposes a
-# matrix, `.flip(0)` reverses the order of its rows.
+# `images` is (N, D), one picture per row. Return all components as a tensor (D, D), one per *row*,
+# the largest variance first. Remember to centre the images. `torch.linalg.eigh` returns the
+# *smallest* eigenvalue first and the eigenvectors as *columns*, so you must rearrange them: `.T`
+# transposes a matrix, `.flip(0)` reverses the order of its rows.
 
 
 # %% tags=["exercise"]
@@ -431,12 +435,13 @@ assert torch.allclose(singular.square() / len(X), variances, atol=1e-9), (
 
 # %% [markdown]
 # The dot product of two directions of length 1 is 1 if they are the same, and $-1$ if they are
-# opposite. We find nothing else, so the components agree **up to their sign**. A line has no front and
-# no back, and a program may return either $q$ or $-q$. The shares of the variance agree, too. (scikit-learn gets them by a **singular value decomposition** of the
-# centred digits: the squares of the singular values, divided by $N$, are the eigenvalues.)
+# opposite. We find nothing else, so the components agree **up to their sign**. A line has no front
+# and no back, and a program may return either $q$ or $-q$. The shares of the variance agree, too.
+# (scikit-learn gets them by a **singular value decomposition** of the centred digits: the squares
+# of the singular values, divided by $N$, are the eigenvalues.)
 #
-# A component can be drawn as a picture. Adding it puts ink where it is purple, and takes ink away where
-# it is orange.
+# A component can be drawn as a picture. Adding it puts ink where it is purple, and takes ink away
+# where it is orange.
 
 
 # %% tags=["figure"]
@@ -471,9 +476,8 @@ assert {
 } == {0, 1}, "0 against 1"
 
 # %% [markdown]
-# Each component asks a digit a question. The first asks: are you a ring, or an upright stroke? Zeros
-# answer strongly one way, ones the other way, as the printed line says for the test digits. Later
-# components ask about finer details.
+# Each component asks a digit a question. The first asks: are you a ring, or an upright stroke?
+# Zeros answer strongly one way, ones the other way, as the printed line says for the test digits.
 
 # %% [markdown]
 # ## 4 · PCA is an encoder and a decoder
@@ -490,16 +494,16 @@ plots.show(
 )
 
 # %% [markdown]
-# The encoder asks $k$ questions, and the decoder adds up $k$ patterns, each as strongly as the answer
-# says. The space of the codes is called the **latent space**, because nobody observes these numbers.
-# All pictures that the decoder can make lie in the subspace through the mean.
+# The encoder asks $k$ questions, and the decoder adds up $k$ patterns, each as strongly as the
+# answer says. The space of the codes is called the **latent space**, because nobody observes these
+# numbers. All pictures that the decoder can make lie in the subspace through the mean.
 #
 # ### Your turn 2 · There and back (5 min)
 #
 # Write both steps as one function. `images` is (N, D), one picture per *row*; `mean` is (D,);
-# `components` is (k, D), the $W$ of the diagram. Return the reconstructions, (N, D). In the diagram a
-# picture is a column, so for rows the transposes change places. What must stand between (N, D) and
-# (N, k)?
+# `components` is (k, D), the $W$ of the diagram. Return the reconstructions, (N, D). In the diagram
+# a picture is a column, so for rows the transposes change places. What must stand between (N, D)
+# and (N, k)?
 
 
 # %% tags=["exercise"]
@@ -549,10 +553,11 @@ widgets.explore(
 # %% [markdown]
 # ## 5 · How many numbers are enough?
 #
-# To put a number on what the eye sees, we use the error of the whole course: the squared difference,
-# summed over the pixels of an image and averaged over the images. A method that does as well on new
-# data as on those it has learnt from **generalises**. So we measure training and test digits, and to
-# see the opposite, we also compute PCA from 300 digits only.
+# With 50 numbers we can read them all. To put a number on what the eye sees, we use the error of
+# the whole course: the squared difference, summed over the pixels of an image and averaged over the
+# images. A method that does as well on new data as on those it has learnt from **generalises**. So
+# we measure training and test digits, and to see the opposite, we also compute PCA from 300 digits
+# only.
 
 
 # %%
@@ -648,10 +653,10 @@ assert few_error[-1] < 1e-6 and few_test[-1] > 1, (
 # Three things can be seen.
 #
 # - **Few numbers go a long way.** A tenth of the numbers keeps most of the variance.
-# - **What is lost is what was left out.** The second and the third column agree: the training error is
-#   the sum of the eigenvalues that were not kept. It is Pythagoras once more, in 784 dimensions.
-# - **It generalises, if there are many more digits than components.** PCA from 300 digits learns them
-#   by heart: with 300 components it rebuilds these exactly, but not others.
+# - **What is lost is what was left out.** The second and the third column agree: the training error
+#   is the sum of the eigenvalues that were not kept. It is Pythagoras once more, in 784 dimensions.
+# - **It generalises, if there are many more digits than components.** PCA from 300 digits learns
+#   them by heart: with 300 components it rebuilds these exactly, but not others.
 #
 # ### Your turn 3 · Enough is enough (5 min)
 #
@@ -733,9 +738,10 @@ assert needed[0.99] > 3 * needed[0.9], "the last per cents are expensive"
 # The first few numbers decide what kind of digit it is, and the later ones sharpen it. The last per
 # cents of the variance are the most expensive.
 #
-# Two questions have pages of their own. Which method draws the clearest map of the digits in two numbers?
-# [t-SNE, and what its maps do not say](deeper/02_tsne.ipynb) (25 minutes, optional). And can PCA invent a
-# digit? [Probabilistic PCA](deeper/02_probabilistic_pca.ipynb) can (35 minutes, optional).
+# Two questions have pages of their own. Which method draws the clearest map of the digits in two
+# numbers? [t-SNE, and what its maps do not say](deeper/02_tsne.ipynb) (25 minutes, optional). And
+# can PCA invent a digit? [Probabilistic PCA](deeper/02_probabilistic_pca.ipynb) can (35 minutes,
+# optional).
 
 # %% [markdown]
 # ## 6 · A linear autoencoder finds the same subspace
@@ -746,9 +752,9 @@ assert needed[0.99] > 3 * needed[0.9], "the last per cents are expensive"
 #
 # We write it as a **class**, as PyTorch models usually are. A subclass of `nn.Module` creates its
 # layers in `__init__`, after `super().__init__()` has prepared PyTorch's bookkeeping, and says in
-# `forward` what happens when you call `model(images)`. PyTorch then finds all weights by itself. The
-# mean digit belongs to the model, but must not be trained: `register_buffer` stores it as a fixed
-# tensor that moves to the GPU together with the weights.
+# `forward` what happens when you call `model(images)`. PyTorch then finds all weights by itself.
+# The mean digit belongs to the model, but must not be trained: `register_buffer` stores it as a
+# fixed tensor that moves to the GPU together with the weights.
 
 
 # %%
@@ -775,17 +781,17 @@ def loss(model, images, labels):
 
 
 # %% [markdown]
-# From now on the training loop comes from the course's package: `fit` does what you know from lesson
-# 01, with a progress line, and lets the learning rate fall to almost zero at the end. We hand it the
-# function above, which returns one loss per image.
+# From now on the training loop comes from the course's package: `fit` does what you know from
+# lesson 01, with a progress line, and lets the learning rate fall to almost zero at the end. We
+# hand it the function above, which returns one loss per image.
 #
-# How do we compare the result with PCA? Two planes in a room that pass through the same point open at
-# some angle, like the pages of a book. Two subspaces of $k$ dimensions have $k$ such **principal
-# angles**; if the largest is zero, they are the same. We train five times, for longer and longer, and
-# measure the error and the largest angle.
+# How do we compare the result with PCA? Two planes in a room that pass through the same point open
+# at some angle, like the pages of a book. Two subspaces of $k$ dimensions have $k$ such **principal
+# angles**; if the largest is zero, they are the same. We train five times, for longer and longer,
+# and measure the error and the largest angle.
 #
-# **Predict.** How close will six learnt directions come to the six best? And which will be good first,
-# the error or the angle?
+# **Predict.** How close will six learnt directions come to the six best? And which will be good
+# first, the error or the angle?
 
 
 # %%
@@ -830,12 +836,14 @@ early = [angle for _, reached, angle in runs if reached < 1.05 * pca_error]
 assert early[0] > 10, "the error should be good before the subspace is"
 
 # %% [markdown]
-# In the end gradient descent has found PCA's subspace, and nothing linear can do better on the training
-# digits. More linear layers would not help, as a product of matrices is again a matrix. **To beat PCA, a network must be nonlinear.**
+# In the end gradient descent has found PCA's subspace, and nothing linear can do better on the
+# training digits. More linear layers would not help, as a product of matrices is again a matrix.
+# **To beat PCA, a network must be nonlinear.**
 #
-# Look at the order of events, too. The error was within a few per cent of PCA's while the subspace was
-# still far off, because the last of the six directions has only a little more variance than those that
-# compete with it. A model can have a good error and still not have found what you think it has.
+# Look at the order of events, too. The error was within a few per cent of PCA's while the subspace
+# was still far off, because the last of the six directions has only a little more variance than
+# those that compete with it. A model can have a good error and still not have found what you think
+# it has.
 #
 # **Predict.** Are the decoder's columns now the components themselves?
 
@@ -881,30 +889,30 @@ assert sum(nearest_component(columns)) / CODE > 15, "the columns should be mixtu
 assert max(nearest_component(recovered)) < 10, "PCA should find the components again"
 
 # %% [markdown]
-# They are not: they span the right subspace, but they are mixtures of the components. Take any matrix
-# $A$ of size $k \times k$ that can be inverted, and let
+# They are not: they span the right subspace, but they are mixtures of the components. Take any
+# matrix $A$ of size $k \times k$ that can be inverted, and let
 #
 # $$ G' = G A^{-1}, \qquad E' = A E, \qquad\text{so that}\qquad G' E' = G A^{-1} A E = G E . $$
 #
-# The new pair gives the same reconstructions and the same loss, so gradient descent has no reason to
-# prefer one to the other, and stops wherever its random start leads. PCA of the reconstructions, the
-# third row, brings the components back.
+# The new pair gives the same reconstructions and the same loss, so gradient descent has no reason
+# to prefer one to the other, and stops wherever its random start leads. PCA of the reconstructions,
+# the third row, brings the components back.
 #
-# This will follow us to the end of the course: **the loss does not decide what a single number of the
-# code means.** If we want it to mean something, we must ask for it.
+# This will follow us to the end of the course: **the loss does not decide what a single number of
+# the code means.** If we want it to mean something, we must ask for it.
 
 # %% [markdown]
 # ## 7 · What straight lines cannot do
 #
-# Slide one digit sideways, pixel by pixel. Whoever knows the digit needs a single whole number for all
-# these pictures: how far it was slid. We give PCA the best possible chance, and compute it from these 17
-# pictures alone.
+# Slide one digit sideways, pixel by pixel. Whoever knows the digit needs a single whole number for
+# all these pictures: how far it was slid. We give PCA the best possible chance, and compute it from
+# these 17 pictures alone.
 #
 # **Predict.** How many numbers will PCA need to keep 95% of their variance? Your functions answer.
 
 # %%
 one = test_set.floats[ten[1], 0]  # (28, 28)
-shifts = range(-8, 9)
+shifts = range(-8, 9)  # in pixels; roll moves the columns of a picture
 sliding = torch.stack([one.roll(shift, dims=1) for shift in shifts]).flatten(1).double()
 slide_mean = sliding.mean(0)
 slide_components = principal_components(sliding)
@@ -946,8 +954,14 @@ ax.plot(*codes[[4, 12]].T, ":", color=plots.COLORS[4], linewidth=2)
 ax.plot(*((codes[4] + codes[12]) / 2), "X", color=plots.COLORS[4], markersize=11)
 for number in (0, 4, 8, 12, 16):
     name = f"{shifts[number]:+d}".replace("-", "−").replace("+0", "0")
+    outwards = 14 * nn.functional.normalize(codes[number] - codes.mean(0), dim=0)
     ax.annotate(
-        name, codes[number].tolist(), (0, 7), textcoords="offset points", ha="center"
+        name,
+        codes[number].tolist(),
+        outwards.tolist(),
+        textcoords="offset points",
+        ha="center",
+        va="center",
     )
 ax.set(
     title="The path of the codes",
@@ -980,28 +994,31 @@ assert off > 0.5 * (sliding[4] - sliding[5]).square().sum(), (
 
 # %% [markdown]
 # A linear decoder can only make fixed patterns stronger or weaker. It cannot *move* anything, so it
-# spends several numbers on something that one number describes. The path of the codes shows why: the
-# pictures lie on a **curve**, and half-way between two of its points lies no slid digit, but a double
-# exposure of two.
+# spends several numbers on something that one number describes. The path of the codes shows why:
+# the pictures lie on a **curve**, and half-way between two of its points lies no slid digit, but a
+# double exposure of two.
 #
-# Handwriting shifts, slants and swells as well, so we expect that digits, too, lie on something curved
-# with few dimensions, a **manifold**. To follow it, encoder and decoder must be **nonlinear**, as
-# networks with activation functions are. Whether that pays for real digits, lesson 03 will measure.
+# Handwriting shifts, slants and swells as well, so we expect that digits, too, lie on something
+# curved with few dimensions, a **manifold**. To follow it, encoder and decoder must be
+# **nonlinear**, as networks with activation functions are. Whether that pays for real digits,
+# lesson 03 will measure.
 
 # %% [markdown]
 # ## Workshop · Beat PCA with ten numbers (25 min)
 #
-# Change `encode` and `decode`, which are PCA as they stand, into any code you like, so that ten numbers
-# per digit, or fewer, leave **at most 90% of PCA's squared error** on digits that it has never seen.
+# Change `encode` and `decode`, which are PCA as they stand, into any code you like, so that ten
+# numbers per digit, or fewer, leave **at most 90% of PCA's squared error** on digits that it has
+# never seen.
 #
 # `images` are rows (N, 784) of 64-bit numbers, and `decode` sees nothing but the codes (N, 10). The
-# check uses digits that this lesson has not opened, and rounds each code number to three significant
-# digits, so that nobody hides two numbers in one. Three ways in, of which you need only one:
+# check uses digits that this lesson has not opened, and rounds each code number to three
+# significant digits, so that nobody hides two numbers in one. Three ways in, of which you need only
+# one:
 #
-# - **Groups.** A 1 varies in other ways than an 8. Give each group of digits a PCA of its own, and spend
-#   one of the ten numbers on saying which group it is. (The encoder may try them all.)
-# - **Straighten first.** Much of the variance is slant. Measure it, undo it, encode the straightened
-#   digit, and let the decoder put the slant back.
+# - **Groups.** A 1 varies in other ways than an 8. Give each group of digits a PCA of its own, and
+#   spend one of the ten numbers on saying which group it is. (The encoder may try them all.)
+# - **Straighten first.** Much of the variance is slant. Measure it, undo it, encode the
+#   straightened digit, and let the decoder put the slant back.
 # - **A network** with activation functions, trained with `fit`. (Networks want `.float()`.)
 
 
@@ -1081,25 +1098,24 @@ def decode(codes):
 # %% [markdown]
 # ## Summary
 #
-# - Digits fill almost nothing of the space of pixel values, because their pixels **depend on each other**.
-# - **PCA** finds the subspace that keeps the most variance and loses the least. Its components are the
-#   **eigenvectors** of the covariance matrix, and the **eigenvalues** are the variances along them.
+# - **PCA** finds the subspace that keeps the most variance and loses the least. Its components are
+#   the **eigenvectors** of the covariance matrix, and the **eigenvalues** are the variances along
+#   them.
 # - The training error with $k$ numbers is **the sum of the eigenvalues left out**.
 # - A **linear autoencoder** finds PCA's subspace, but not its components.
 # - No linear method follows a **curved** set of pictures with few numbers.
 #
 # ## Read and watch
 #
-# - 3Blue1Brown, [Eigenvectors and eigenvalues](https://www.youtube.com/watch?v=PFDu9oVAE-g) (video): matrices
-#   that turn and stretch, drawn so that one remembers them.
+# - 3Blue1Brown, [Eigenvectors and eigenvalues](https://www.youtube.com/watch?v=PFDu9oVAE-g)
+#   (video): matrices that turn and stretch, drawn so that one remembers them.
 # - StatQuest, [Principal component analysis, step by
 #   step](https://www.youtube.com/watch?v=FgakZw6K1QQ) (video): section 2 again, slowly, with genes.
 # - M. Turk, A. Pentland, [Eigenfaces for recognition](https://doi.org/10.1162/jocn.1991.3.1.71)
 #   (1991): section 3 with faces in place of digits.
 # - P. Baldi, K. Hornik, [Neural networks and principal component
-#   analysis](https://doi.org/10.1016/0893-6080%2889%2990014-2) (1989): why a linear autoencoder has no
-#   other valley to get stuck in.
+#   analysis](https://doi.org/10.1016/0893-6080%2889%2990014-2) (1989): why a linear autoencoder
+#   cannot get stuck in a wrong valley.
 #
-# **Next:** [lesson 03 · The fully connected
-# autoencoder](03_the_fully_connected_autoencoder.ipynb): we let the subspace bend, and find out by how
-# much that beats PCA.
+# **Next:** [lesson 03 · The fully connected autoencoder](03_the_fully_connected_autoencoder.ipynb):
+# we let the subspace bend, and find out by how much that beats PCA.
