@@ -795,7 +795,8 @@ def loss(model, images, labels):
 
 
 # %%
-EPOCHS, LR = 40, 1e-2
+EPOCHS = 40
+LR = 1e-2
 
 
 def largest_angle(weight):

@@ -61,7 +61,7 @@ def tsne(points, seed, perplexity=30):
 def autoencoder_map(seed):
     """Codes (N, 2) of the digits, by an autoencoder that learnt from the training digits."""
     seed_everything(seed)
-    model = DenseAutoencoder(latent_dim=2)
+    model = DenseAutoencoder(hidden=(128, 64), latent_dim=2)
     fit(model, train_set, epochs=30, lr=1e-2)
     with torch.no_grad():  # no gradients are needed here
         return model.encode(digits.floats.to(device)).cpu()
@@ -122,7 +122,7 @@ def distances_kept(points, others=pixels):
 # Three maps of the same 600 digits, and a table of how good they are
 figure, axes = plt.subplots(1, 3, figsize=(9.5, 3.7))
 for ax, (name, runs) in zip(axes, maps.items()):
-    plots.latent_map(runs[0], labels, digits.label_names, name, ax=ax)
+    plots.latent_map(runs[0][:, :2], labels, digits.label_names, name, ax=ax)
     ax.set(xlabel="first number", ylabel="second number" if name == "PCA" else "")
 plots.show(
     figure,
