@@ -1,4 +1,4 @@
-"""Data sets: :mod:`sets` holds them, the other modules load them, each from the real source or an embedded default."""
+"""Data sets: ``sets`` holds them, the other modules load them, each from the real source or an embedded default."""
 
 from vae_helpers.data.digits import load_digits
 from vae_helpers.data.faces import load_faces, render_portraits

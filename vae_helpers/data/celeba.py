@@ -1,19 +1,15 @@
 """CelebA: found or downloaded, decoded once, and from then on mapped from a cache instead of loaded.
 
-Z. Liu et al., Deep Learning Face Attributes in the Wild, ICCV 2015. Lessons call
-:func:`vae_helpers.data.load_faces`, which stands on this module.
+Z. Liu et al., Deep Learning Face Attributes in the Wild, ICCV 2015. Lessons call ``vae_helpers.data.load_faces``,
+which is built on this module.
 """
 
-import contextlib
 import hashlib
 import io
+import math
 import os
 import re
-import shutil
 import sys
-import tempfile
-import time
-import urllib.request
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,6 +20,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from vae_helpers.data.sources import LIMIT, Get, from_mirror, read_npz, reading, sweep, unfinished
+
 # The official files with their md5: what a download must be. A copy of the learner's may be a part of them.
 MD5 = {
     "img_align_celeba.zip": "00d2c5bc6d35e252742224ab0c1e8fcb",
@@ -31,9 +29,16 @@ MD5 = {
     "list_eval_partition.txt": "d32c9cbf5e040fd4025c592c306e6668",
     "identity_CelebA.txt": "32bd1bd63d3c78cd57e08160ec5ed1e2",
 }
-_ARCHIVE, *_TEXTS = MD5
+# By what Google Drive, where CelebA is published, knows them.
+_GOOGLE = {
+    "img_align_celeba.zip": "0B7EVK8r0v71pZjFTYXZWM3FlRnM",
+    "list_attr_celeba.txt": "0B7EVK8r0v71pblRyaVFSWGxPY0U",
+    "list_eval_partition.txt": "0B7EVK8r0v71pY0NSMzRuSXJEVkk",
+    "identity_CelebA.txt": "1_ee_0u7vcNLOfNLegJRHmolfH5ICW-XS",
+}
+ARCHIVE, *_TEXTS = MD5
 # What follows the file name in each row of the text files: 40 attributes, 0 to 2 for the split, a person's number.
-_ROWS = (r"-?1(?: +-?1){39}", r"[012]", r"\d+")
+_ROWS = (r"-?1(?: +-?1){39}", r"[012]", r"\d{1,9}")
 
 MIRRORS = (
     "https://huggingface.co/datasets/Yuehao/celeba/resolve/main",
@@ -55,15 +60,16 @@ def open_faces(folder: Path, size: int) -> tuple[np.ndarray, dict[str, np.ndarra
     Raises:
         OSError: a file is missing, damaged or not CelebA's, or the cache cannot be written; the message says which.
     """
+    sweep(cache_folder())
     source = _find_images(folder)
     key = _fingerprint(folder, source)
     # One cache per folder and size: when the content changes, the new faces take the place of the old.
-    stem = f"faces-{size}-{hashlib.sha1(str(folder.resolve()).encode()).hexdigest()[:10]}"
+    stem = f"faces-{size}-{hashlib.sha1(str(folder.resolve()).encode(), usedforsecurity=False).hexdigest()[:10]}"
     path = cache_folder() / f"{stem}.npy"
-    faces = _read_cache(path, key)
+    faces = _read_cache(path, key, size)
     if faces is None:
         _write_cache(path, key, folder, source, size)
-        faces = _read_cache(path, key)
+        faces = _read_cache(path, key, size)
     if faces is None:
         raise OSError(f"{path} does not keep what is written to it; name another folder with VAE_CACHE")
     return faces
@@ -78,26 +84,23 @@ def cache_folder() -> Path:
 
 def _find_images(folder: Path) -> Path:
     """Return what holds the images: the archive, or the folder of extracted images."""
-    archive, extracted = folder / _ARCHIVE, folder / Path(_ARCHIVE).stem
+    archive, extracted = folder / ARCHIVE, folder / Path(ARCHIVE).stem
     if zipfile.is_zipfile(archive):
         return archive
     if extracted.is_dir():
         return extracted
     if not archive.exists():
-        raise OSError(f"there is no {_ARCHIVE} in {folder}")
+        raise OSError(f"there is no {ARCHIVE} in {folder}")
     with open(archive, "rb") as file:
-        what = "is a web page" if file.read(100).lstrip().startswith(b"<") else "is cut off or is no zip archive"
-    raise OSError(f"{archive} {what}; delete it, and copy or download CelebA again")
+        what = "is a web page" if file.read(100).lstrip().startswith(b"<") else "is truncated or not a zip archive"
+    raise OSError(f"{archive} {what}; delete it, and get it again")
 
 
 def _fingerprint(folder: Path, source: Path) -> str:
     """Return a key that changes with the images, with what is known about them, and with the crop."""
-    key = hashlib.sha1(repr(CROP).encode())
+    key = hashlib.sha1(repr(CROP).encode(), usedforsecurity=False)
     for name in _TEXTS:
-        try:
-            key.update((folder / name).read_bytes())
-        except OSError as error:
-            raise OSError(f"{folder / name} cannot be read ({error.strerror})") from None
+        key.update(_read_text(folder / name).encode())
     if source.is_dir():
         with os.scandir(source) as entries:
             for entry in entries:
@@ -112,15 +115,15 @@ def _fingerprint(folder: Path, source: Path) -> str:
     return key.hexdigest()
 
 
-def _read_cache(path: Path, key: str) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
+def _read_cache(path: Path, key: str, size: int) -> tuple[np.ndarray, dict[str, np.ndarray]] | None:
     """Return what the cache holds, or None if it is not there, damaged, or made from something else."""
     try:
+        about = read_npz(path.with_suffix(".npz"))
         images = np.load(path, mmap_mode="c")  # a change, should anybody make one, does not reach the file
-        with np.load(path.with_suffix(".npz")) as archive:
-            about = dict(archive)
-        whole = about["key"] == key and about["checksum"] == _checksum(images)
-        return (images, about) if whole else None
-    except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile, zlib.error):
+        images = images[: about["counts"].sum()]  # what follows has been kept free for images that cannot be read
+        whole = about["key"] == key and images.dtype == np.uint8 and images.shape[1:] == (3, size, size)
+        return (images, about) if whole and about["checksum"] == _checksum(images) else None
+    except Exception:  # whatever is wrong with a cache: it is made again
         return None
 
 
@@ -136,49 +139,37 @@ def _write_cache(path: Path, key: str, folder: Path, source: Path, size: int) ->
     files = np.array(sorted(members))
     columns, labels, partition, people = _read_texts(folder, files.tolist())
     order = np.argsort(partition, kind="stable")
-    part = path.with_suffix(f".{os.getpid()}.part")
     kept = []
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for left in path.parent.glob(f"{path.stem}.*.part"):
-            if time.time() - left.stat().st_mtime > 3600:  # of a Python that was killed, not of one that is at work
-                left.unlink()
-        with open(part, "wb") as file:
-            _write_header(file, len(order), size)
-            for pictures in _decode_all(source, [members[name] for name in files[order]], size):
-                kept += [picture is not None for picture in pictures]
-                file.write(b"".join(picture for picture in pictures if picture is not None))
-            _write_header(file, sum(kept), size)
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        rows = order[kept]
-        with open(part, "wb") as file:
-            np.savez(
-                file,
-                key=key,
-                checksum=_checksum(np.load(path, mmap_mode="r")),
-                labels=labels[rows].astype(np.uint8),
-                people=people[rows],
-                counts=np.bincount(partition[rows], minlength=3),
-                names=columns,
-                skipped=files[np.sort(order[~np.array(kept)])],
-            )
-        os.replace(part, path.with_suffix(".npz"))
+        with unfinished(path.parent) as part:
+            with open(part / "images", "wb") as file:
+                shape = (len(order), 3, size, size)
+                np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+                begin = file.tell()
+                for pictures in _decode_all(source, [members[name] for name in files[order]], size):
+                    kept += [picture is not None for picture in pictures]
+                    file.write(b"".join(picture for picture in pictures if picture is not None))
+                file.truncate(begin + math.prod(shape))  # as long as announced, also if some cannot be read
+                os.fsync(file.fileno())
+            rows = order[kept]
+            with open(part / "about", "wb") as file:
+                np.savez(
+                    file,
+                    key=key,
+                    checksum=_checksum(np.load(part / "images", mmap_mode="r")[: len(rows)]),
+                    labels=labels[rows].astype(np.uint8),
+                    people=people[rows],
+                    counts=np.bincount(partition[rows], minlength=3),
+                    names=columns,
+                    skipped=files[np.sort(order[~np.array(kept)])],
+                )
+            os.replace(part / "images", path)
+            os.replace(part / "about", path.with_suffix(".npz"))
     except OSError as error:
         raise OSError(
             f"the cache of faces cannot be written to {path.parent} ({error.strerror or error}): make room for "
             f"{len(files) * 3 * size**2 / 1e6:,.0f} MB, or name another folder with VAE_CACHE"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
-
-
-def _write_header(file: io.BufferedWriter, count: int, size: int) -> None:
-    """Write the head of a .npy file, which has 128 bytes for any count."""
-    file.seek(0)
-    shape = (count, 3, size, size)
-    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def _decode_all(source: Path, members: list[str], size: int) -> Iterator[list[bytes | None]]:
@@ -187,7 +178,8 @@ def _decode_all(source: Path, members: list[str], size: int) -> Iterator[list[by
 
     def picture(member):
         try:
-            return decode(archive.read(member) if archive else (source / member).read_bytes(), size).tobytes()
+            with archive.open(member) if archive else open(source / member, "rb") as file:
+                return decode(file.read(2**20), size).tobytes()  # a hundred times what one has: enough, and bounded
         except Exception:  # whatever is wrong with one image: the others are worth having
             return None
 
@@ -205,7 +197,7 @@ def decode(content: bytes, size: int) -> np.ndarray:
     """Return the image that a JPEG's content shows, cropped and resized, (3, size, size) uint8.
 
     Raises:
-        OSError: it is cut off or is no image.
+        OSError: it is truncated or not an image.
         ValueError: it does not have CelebA's 178×218 pixels.
     """
     image = Image.open(io.BytesIO(content))
@@ -217,14 +209,12 @@ def decode(content: bytes, size: int) -> np.ndarray:
 
 def _members(source: Path) -> dict[str, str]:
     """Return where each image is inside the archive or folder: ``"000001.jpg"`` → its path there."""
-    try:
+    with reading(source, "CelebA's"):
         if source.is_dir():
             inside = os.listdir(source)
         else:
             with zipfile.ZipFile(source) as archive:
                 inside = archive.namelist()
-    except zipfile.BadZipFile:
-        raise OSError(f"{source} is damaged; delete it, and copy or download it again") from None
     members = {Path(path).name: path for path in inside}
     members = {name: path for name, path in members.items() if re.fullmatch(r"\d{6}\.jpg", name)}
     if not members:
@@ -237,86 +227,56 @@ def _read_texts(folder: Path, files: list[str]) -> tuple[list[str], np.ndarray, 
     tables, counts = [], []
     for name, pattern in zip(_TEXTS, _ROWS, strict=True):
         path = folder / name
-        lines = [line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines()]
+        lines = [line.strip() for line in _read_text(path).splitlines()]
         if name == _TEXTS[0]:  # it begins with the number of its rows and the names of its columns
             announced, columns, *lines = *lines, "", ""
         rows = {file: values.strip() for file, _, values in (line.partition(" ") for line in lines if line)}
         for file in files:
             if not re.fullmatch(pattern, rows.get(file, "")):
                 what = "a damaged row" if file in rows else "no row"
-                raise OSError(f"{path} has {what} for the image {file}; delete it, and copy or download it again")
+                raise OSError(f"{path} has {what} for the image {file}; delete it, and get it again")
         tables.append(np.array([[int(value) for value in rows[file].split()] for file in files]))
         counts.append(len(rows))
     if {str(count) for count in counts} != {announced} or len(columns.split()) != 40:
+        number = announced[:12] if announced.isdecimal() else "no number of"
         raise OSError(
-            f"the text files in {folder} are cut off or do not fit together: {_TEXTS[0]} announces {announced} rows "
+            f"the text files in {folder} are truncated or do not fit together: {_TEXTS[0]} announces {number} rows "
             f"and names {len(columns.split())} attributes (40 are right), while {', '.join(_TEXTS)} have "
-            f"{', '.join(map(str, counts))} rows; copy or download them again"
+            f"{', '.join(map(str, counts))} rows; delete and get them again"
         )
     return columns.split(), (tables[0] + 1) // 2, tables[1][:, 0], tables[2][:, 0]
+
+
+def _read_text(path: Path) -> str:
+    with reading(path, "CelebA's"), open(path, "rb") as file:
+        return file.read(LIMIT).decode("utf-8-sig", errors="replace")  # editors may have put a byte order mark in front
 
 
 def missing_files(folder: Path) -> list[str]:
     """Return which of CelebA's files are not in ``folder``; extracted images will do in place of the archive."""
     missing = [name for name in MD5 if not (folder / name).exists()]
-    if _ARCHIVE in missing and (folder / _ARCHIVE).with_suffix("").is_dir():
-        missing.remove(_ARCHIVE)
+    if ARCHIVE in missing and (folder / ARCHIVE).with_suffix("").is_dir():
+        missing.remove(ARCHIVE)
     return missing
 
 
-def download(folder: Path, missing: list[str]) -> None:
-    """Download files of CelebA, with torchvision from Google Drive, else from a mirror.
-
-    Raises:
-        OSError: none of these places has what is missing; the message says why.
-    """
-    much = "1.4 GB" if _ARCHIVE in missing else f"no more than {', '.join(missing)}"
-    print(f"Downloading CelebA ({much}; for non-commercial research only) to {folder}; VAE_OFFLINE=1 forbids it.")
+def places() -> Iterator[tuple[str, Get]]:
+    """Yield where CelebA can be downloaded from: Google Drive, then the mirrors."""
+    yield "Google Drive", _from_google
     mirror = os.environ.get("VAE_FACES_MIRROR")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(dir=folder)
-    except OSError as error:
-        raise OSError(f"CelebA cannot be stored in {folder} ({error.strerror})") from None
-    failures = []
-    with temporary as part:
-        for place in ("Google Drive", *([mirror] if mirror else MIRRORS)):
-            try:
-                for name in [name for name in missing if not (folder / name).exists()]:
-                    target = Path(part) / name
-                    _from_google(target) if place == "Google Drive" else _from_mirror(f"{place}/{name}", target)
-                    _check(target)
-                    target.rename(folder / name)
-                return
-            except Exception as error:  # gdown, torchvision, urllib and http each have their own
-                text = " ".join(str(error).split())[:200] or type(error).__name__
-                quota = re.search("quota|too many users", text, re.IGNORECASE)
-                failures.append(f"{place}: {'its quota for today is used up' if quota else text}")
-    raise OSError(f"CelebA could not be downloaded ({'; '.join(failures)})")
+    yield from map(from_mirror, [mirror] if mirror else MIRRORS)
 
 
 def _from_google(target: Path) -> None:
-    from torchvision.datasets import CelebA
-    from torchvision.datasets.utils import download_file_from_google_drive
+    import gdown
 
-    identity = {name: identity for identity, _, name in CelebA.file_list}[target.name]
-    download_file_from_google_drive(identity, str(target.parent), target.name)
+    gdown.download(id=_GOOGLE[target.name], output=str(target), quiet=True)
 
 
-def _from_mirror(url: str, target: Path) -> None:
-    with urllib.request.urlopen(url, timeout=30) as answer, open(target, "wb") as file:
-        length = int(answer.headers.get("Content-Length", 0)) or None
-        with tqdm.wrapattr(answer, "read", total=length, desc=target.name, file=sys.stdout) as source:
-            shutil.copyfileobj(source, file, 2**20)
-
-
-def _check(path: Path) -> None:
-    """Raise OSError unless a downloaded file is the official one."""
+def is_right(path: Path) -> bool:
+    """Say whether a downloaded file is the official one."""
     with open(path, "rb") as file:
-        md5 = hashlib.md5(start := file.read(2**20))
+        md5 = hashlib.md5(usedforsecurity=False)
         for block in iter(lambda: file.read(2**20), b""):
             md5.update(block)
-    if md5.hexdigest() != MD5[path.name]:
-        page = re.search("<title>(.*?)</title>", start.decode(errors="replace"))
-        what = f"is the web page {page[1]!r}" if page else "is cut off or not the official one"
-        raise OSError(f"what came as {path.name} {what}")
+    return md5.hexdigest() == MD5[path.name]

@@ -2,14 +2,14 @@
 
 import gzip
 import hashlib
-import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from vae_helpers.data.sets import ImageSet
-from vae_helpers.data.sources import announce, check_request, data_root, download_once, first_line
+from vae_helpers.data.sources import LIMIT, Get, announce, data_root, download, from_mirror, reading, real_or_embedded
 
 
 def load_digits(split: str, source: str = "auto") -> ImageSet:
@@ -22,37 +22,22 @@ def load_digits(split: str, source: str = "auto") -> ImageSet:
     Args:
         split: ``"train"``, ``"valid"`` or ``"test"``.
         source: ``"mnist"`` for MNIST, found in ``VAE_DATA_ROOT`` or downloaded there; ``"embedded"`` for the
-            default; ``"auto"`` for the first that can be had. With ``VAE_OFFLINE=1`` nothing is downloaded.
+            default; ``"auto"`` for the first that is available. With ``VAE_OFFLINE=1`` nothing is downloaded.
 
     Raises:
         ValueError: an unknown split or source.
-        OSError: MNIST was asked for by name and cannot be had; the message says why.
+        OSError: MNIST was asked for by name and cannot be loaded; the message says why.
     """
-    check_request(split, source, ("auto", "mnist", "embedded"), "digits")
-    why = "as asked"
-    if source != "embedded":
-        try:
-            return _mnist(split, retry=source == "mnist")
-        except OSError as error:
-            if source == "mnist":
-                raise
-            why = str(error)
-    return _embedded_digits(split, why)
+    return real_or_embedded(
+        split,
+        source,
+        ("mnist", lambda: _mnist(split, retry=source == "mnist")),
+        ("embedded", lambda: _embedded_digits(split)),
+        "Digits: the 5,000 real MNIST digits that the course ships ({why}). To use all 70,000, see data/README.md.",
+    )
 
 
-def _mnist(split: str, retry: bool) -> ImageSet:
-    raw = data_root() / "MNIST" / "raw"
-    if not any((raw / name).exists() for file in _MNIST_MD5 for name in (file, file + ".gz")):
-        download_once("MNIST/raw", raw, retry, lambda: _download_mnist(raw))
-    official = "t10k" if split == "test" else "train"
-    images = _read_idx(raw, f"{official}-images-idx3-ubyte")
-    labels = _read_idx(raw, f"{official}-labels-idx1-ubyte")
-    part = {"train": slice(55_000), "valid": slice(55_000, None), "test": slice(None)}[split]
-    announce(f"Digits: MNIST, 70,000 images, from {data_root()}.")
-    return _digit_set(images[part], labels[part], "MNIST")
-
-
-# md5 of the four uncompressed files. Their compressed forms are the ones that torchvision's MNIST lists.
+# md5 of the four uncompressed files.
 _MNIST_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -61,50 +46,58 @@ _MNIST_MD5 = {
 }
 
 
-def _read_idx(raw: Path, name: str) -> np.ndarray:
-    """Read one file of MNIST, compressed or not, and check that it is the whole, right one."""
-    plain, packed = raw / name, raw / f"{name}.gz"
-    path = plain if plain.exists() else packed
+def _mnist(split: str, retry: bool) -> ImageSet:
+    raw = data_root() / "MNIST" / "raw"
+    found = {name: path for name in _MNIST_MD5 for path in (raw / f"{name}.gz", raw / name) if path.exists()}
+    names = [name for name in _MNIST_MD5 if name.startswith("t10k" if split == "test" else "train")]
+    missing = [f"{name}.gz" for name in _MNIST_MD5 if name not in found]
+    if found.keys() >= set(names):
+        missing = []  # at least what this split needs is here
+    download("MNIST", "12 MB", raw, missing, _places(), _is_right, retry)
+    images, labels = (_read_idx(found.get(name, raw / f"{name}.gz")) for name in names)
+    part = {"train": slice(55_000), "valid": slice(55_000, None), "test": slice(None)}[split]
+    announce(f"Digits: MNIST, 70,000 images, from {data_root()}.")
+    return _digit_set(images[part], labels[part], "MNIST")
+
+
+def _places() -> Iterator[tuple[str, Get]]:
+    """Yield the mirrors that torchvision names; its own download waits for a silent host without end."""
     try:
-        content = path.read_bytes() if path == plain else gzip.decompress(path.read_bytes())
-    except FileNotFoundError:
-        raise OSError(f"{packed} is missing; delete {raw} to download MNIST again.") from None
-    except (EOFError, gzip.BadGzipFile):
-        content = b""
-    if hashlib.md5(content).hexdigest() != _MNIST_MD5[name]:
-        raise OSError(f"{path} is cut off or is not MNIST's; delete it and copy or download it again.")
+        from torchvision.datasets import MNIST
+    except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision was built for another torch
+        raise OSError(f"torchvision does not work here ({str(error).strip().splitlines()[0]})") from error
+    yield from map(from_mirror, MNIST.mirrors)
+
+
+def _read_idx(path: Path) -> np.ndarray:
+    """Read one file of MNIST, compressed or not.
+
+    Raises:
+        OSError: it is not the whole, right one.
+    """
+    with reading(path, "MNIST's"):
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            content = file.read(LIMIT)
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != _MNIST_MD5[path.name.removesuffix(".gz")]:
+            raise ValueError("another md5")
     # The fourth byte is the number of dimensions; each takes four bytes more.
     dimensions = content[3]
     shape = np.frombuffer(content, ">u4", count=dimensions, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
 
 
-def _download_mnist(raw: Path) -> None:
-    """Fetch MNIST through torchvision, which checks it; it appears at ``raw`` whole or not at all."""
+def _is_right(path: Path) -> bool:
     try:
-        from torchvision.datasets import MNIST
-    except (ImportError, RuntimeError) as error:  # RuntimeError: torchvision was built for another torch
-        raise OSError(f"torchvision does not work here ({first_line(error)})") from error
-    try:
-        raw.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=raw.parent) as folder:
-            print("Downloading MNIST (12 MB) …")
-            MNIST(folder, download=True)
-            (Path(folder) / "MNIST" / "raw").rename(raw)
-    except RuntimeError as error:
-        raise OSError(f"MNIST could not be downloaded ({first_line(error)})") from error
-    except OSError as error:
-        raise OSError(f"MNIST cannot be stored in {data_root()} ({error.strerror or error})") from error
+        _read_idx(path)
+    except OSError:
+        return False
+    return True
 
 
-def _embedded_digits(split: str, why: str) -> ImageSet:
+def _embedded_digits(split: str) -> ImageSet:
     part = {"train": slice(350), "valid": slice(350, 400), "test": slice(400, None)}[split]
     images = _read_embedded_digits()[:, part]
     labels = np.repeat(np.arange(10), images.shape[1])
-    announce(
-        f"Digits: the 5,000 real MNIST digits that the course ships ({why.rstrip('.')}). "
-        "To use all 70,000, see data/README.md."
-    )
     return _digit_set(images.reshape(-1, 28, 28), labels, "embedded MNIST digits")
 
 

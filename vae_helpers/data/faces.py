@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from vae_helpers.data.sets import FaceSet
-from vae_helpers.data.sources import SPLITS, announce, check_request, data_root, download_once
+from vae_helpers.data.sources import SPLITS, announce, data_root, download, real_or_embedded
 
 
 def load_faces(split: str, size: int = 64, source: str = "auto") -> FaceSet:
@@ -15,41 +15,38 @@ def load_faces(split: str, size: int = 64, source: str = "auto") -> FaceSet:
     CelebA has 162,770 / 19,867 / 19,962 photographs of celebrities in its train, valid and test splits, with 40
     attributes; part of it will do. They are cropped, resized once and kept in a cache, from which they are mapped, not
     loaded: 200,000 faces take no memory until they are looked at. The portraits that the course draws
-    (:func:`render_portraits`) are 6,000 / 500 / 1,000.
+    (``render_portraits``) are 6,000 / 500 / 1,000.
 
     Args:
         split: ``"train"``, ``"valid"`` or ``"test"``.
         size: the edge of the square images, in pixels: 16 to 148.
         source: ``"celeba"`` for CelebA, found in ``VAE_DATA_ROOT`` or downloaded there; ``"portraits"`` for faces
-            drawn by the course; ``"auto"`` for the first that can be had. With ``VAE_OFFLINE=1`` nothing is
+            drawn by the course; ``"auto"`` for the first that is available. With ``VAE_OFFLINE=1`` nothing is
             downloaded.
 
     Raises:
         ValueError: an unknown split or source, or an impossible size.
-        OSError: CelebA was asked for by name and cannot be had; the message says why.
+        OSError: CelebA was asked for by name and cannot be loaded; the message says why.
     """
-    check_request(split, source, ("auto", "celeba", "portraits"), "faces")
     if not isinstance(size, int) or not 16 <= size <= 148:
         raise ValueError(f"size must be a whole number of pixels from 16 to 148 (CelebA's crop), but is {size!r}.")
-    why = "as asked"
-    if source != "portraits":
-        try:
-            return _celeba(split, size, retry=source == "celeba")
-        except OSError as error:
-            if source == "celeba":
-                raise
-            why = str(error)
-    count, seed = {"train": (6000, 0), "valid": (500, 1), "test": (1000, 2)}[split]
-    announce(f"Faces: portraits drawn by the course ({why.rstrip('.')}). To use photographs, see data/README.md.")
-    return render_portraits(count, size, seed)
+    counts = {"train": 6000, "valid": 500, "test": 1000}
+    return real_or_embedded(
+        split,
+        source,
+        ("celeba", lambda: _celeba(split, size, retry=source == "celeba")),
+        ("portraits", lambda: render_portraits(counts[split], size, seed=SPLITS.index(split))),
+        "Faces: portraits drawn by the course ({why}). To use photographs, see data/README.md.",
+    )
 
 
 def _celeba(split: str, size: int, retry: bool) -> FaceSet:
     from vae_helpers.data import celeba
 
     folder = data_root() / "celeba"
-    if missing := celeba.missing_files(folder):
-        download_once(f"celeba/{missing[0]}", folder, retry, lambda: celeba.download(folder, missing))
+    missing = celeba.missing_files(folder)
+    about = f"{'1.4 GB' if celeba.ARCHIVE in missing else ', '.join(missing)}; for non-commercial research only"
+    download("CelebA", about, folder, missing, celeba.places(), celeba.is_right, retry)
     images, about = celeba.open_faces(folder, size)
     counts, skipped = about["counts"].tolist(), about["skipped"].tolist()
     if 0 in counts:
@@ -84,13 +81,14 @@ def render_portraits(
     Args:
         n: how many portraits.
         size: their edge in pixels.
-        seed: decides everything; with a larger ``n`` the first portraits stay the same.
+        seed: decides everything; with a larger ``n`` the first portraits stay the same. Another seed shows other
+            people, with other numbers.
         correlations: which Pearson correlation two 0/1 attributes shall have, for example
-            ``{("Smiling", "Eyeglasses"): 0.6}``. All others are independent, except for those that hang on others:
+            ``{("Smiling", "Eyeglasses"): 0.6}``. All others are independent, except for those that depend on others:
             hair colours exclude each other, nobody bald has one, or bangs, and nobody bearded wears lipstick.
 
     Raises:
-        ValueError: fewer than one portrait, an unknown attribute, or a correlation that cannot be had.
+        ValueError: fewer than one portrait, an unknown attribute, or a correlation that is impossible.
     """
     from vae_helpers.synthetic import casting, portraits
 
@@ -105,7 +103,7 @@ def render_portraits(
         labels=casting.labels(sitters, moods),
         label_names=casting.ATTRIBUTE_NAMES,
         source="portraits drawn by the course",
-        people=people,
+        people=1_000_000 * seed + people,
         truth=casting.truth(moods),
         truth_names=casting.TRUTH_NAMES,
     )

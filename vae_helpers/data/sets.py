@@ -40,8 +40,12 @@ class ImageSet:
 
     @property
     def floats(self) -> Tensor:
-        """All images as float32 in [0, 1], (N, C, H, W)."""
-        return self.images.float() / 255
+        """All images as float32 in [0, 1], (N, C, H, W), computed anew each time.
+
+        They take four times the memory of the 8-bit images: 8 GB for the 162,770 faces of CelebA's train split at
+        64×64. Of a large set, use ``subset(…).floats`` or ``batches``.
+        """
+        return self.images.float().div_(255)
 
     def to(self, device: torch.device | str) -> "ImageSet":
         """Return the same set on ``device``."""
@@ -71,16 +75,16 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class FaceSet(ImageSet):
-    """Faces: an :class:`ImageSet` with 0/1 attributes (N, A) as labels, which also knows who is seen.
+    """Faces: an ``ImageSet`` with 0/1 attributes (N, A) as labels, which also knows who is seen.
 
     Attributes:
-        people: (N,), int64: a number for each person; two images of one person have the same.
+        people: (N,), int64: a number for each person, the same in all images of this person and in all splits.
         truth: (N, T), float32: what a label only says with yes or no, as numbers, such as how strong a smile is.
             Known for drawn portraits only; for photos T is 0.
         truth_names: one name per column of ``truth``.
 
     Raises:
-        ValueError: as :class:`ImageSet`, or there is not one row of labels, people and truth per image.
+        ValueError: as for ``ImageSet``, or there is not one row of labels, people and truth per image.
     """
 
     people: Tensor
@@ -108,7 +112,7 @@ class FaceSet(ImageSet):
 
 @dataclass(frozen=True)
 class SoundSet:
-    """Sounds of one length, all of them in memory; :func:`vae_helpers.train.fit` takes it like an :class:`ImageSet`.
+    """Sounds of one length, all of them in memory; ``vae_helpers.train.fit`` takes it like an ``ImageSet``.
 
     Attributes:
         waveforms: (N, T), float32 in [-1, 1].

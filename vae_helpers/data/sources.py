@@ -1,11 +1,33 @@
 """Where data sets come from: the folder that holds them, downloads, and the one line that says which is used."""
 
+import contextlib
+import errno
 import functools
 import os
-from collections.abc import Callable
+import platform
+import re
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
+import numpy as np
+from tqdm import tqdm
+
+Set = TypeVar("Set")
 SPLITS = ("train", "valid", "test")
+
+# Seconds without anything new after which a host is given up.
+PATIENCE = 30
+# More bytes than any file has that is read as a whole; the longest is MNIST's, with 47 million.
+LIMIT = 2**26
 
 
 def data_root() -> Path:
@@ -16,28 +38,44 @@ def data_root() -> Path:
     return beside_package if beside_package.is_dir() else Path("data")
 
 
-_failed: dict[Path, str] = {}  # where something could not be downloaded to, and why
+# --- Which source ---------------------------------------------------------------------------------------------------
 
 
-def download_once(what: str, folder: Path, retry: bool, download: Callable[[], None]) -> None:
-    """Call ``download``, unless it is forbidden; where it failed before, three splits need not fail three times."""
-    if os.environ.get("VAE_OFFLINE"):
-        raise OSError(f"there is no {what} in the data folder, and VAE_OFFLINE forbids a download")
-    if folder in _failed and not retry:
-        raise OSError(_failed[folder])
-    try:
-        download()
-    except OSError as error:
-        _failed[folder] = str(error)
-        raise
+def real_or_embedded(
+    split: str,
+    source: str,
+    real: tuple[str, Callable[[], Set]],
+    embedded: tuple[str, Callable[[], Set]],
+    say: str,
+) -> Set:
+    """Return a split of the real data, or of the embedded default, and say which and why in one line.
 
+    Args:
+        split: ``"train"``, ``"valid"`` or ``"test"``.
+        source: the name of either source, or ``"auto"``: the real data if they can be loaded, else the default.
+        real: the real source's name, and what loads it and says so; it raises OSError where that fails.
+        embedded: the default's name, and what makes it.
+        say: the line about the default; ``{why}`` in it becomes the reason why it is used.
 
-def check_request(split: str, source: str, sources: tuple[str, ...], what: str) -> None:
-    """Raise ValueError unless the split and the source exist."""
+    Raises:
+        ValueError: an unknown split or source.
+        OSError: the real data were asked for by name and cannot be loaded; the message says why.
+    """
     if split not in SPLITS:
         raise ValueError(f"There is no split {split!r}; choose one of: {', '.join(SPLITS)}.")
+    sources = ("auto", real[0], embedded[0])
     if source not in sources:
-        raise ValueError(f"There is no source {source!r} of {what}; choose one of: {', '.join(sources)}.")
+        raise ValueError(f"There is no source {source!r}; choose one of: {', '.join(sources)}.")
+    why = "as asked"
+    if source != embedded[0]:
+        try:
+            return real[1]()
+        except OSError as error:
+            if source == real[0]:
+                raise
+            why = " ".join(str(error).split()).rstrip(".")
+    announce(say.format(why=why))
+    return embedded[1]()
 
 
 @functools.cache
@@ -46,6 +84,207 @@ def announce(message: str) -> None:
     print(message)
 
 
-def first_line(error: BaseException) -> str:
-    """Return the first line of an error's message."""
-    return str(error).strip().splitlines()[0].rstrip(":")
+# --- Files that may be damaged --------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def reading(path: Path, what: str) -> Iterator[None]:
+    """Turn whatever a damaged file makes its reader raise into one sentence: the file is not ``what`` it should be."""
+    try:
+        yield
+    except Exception as error:  # gzip, zlib, zipfile, wave and numpy each have their own, and what they call has more
+        why = getattr(error, "strerror", None)
+        sentence = f"cannot be read ({why})" if why else f"is truncated or not {what}; delete it, and get it again"
+        raise OSError(f"{path} {sentence}") from error
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file.
+
+    Raises:
+        ValueError: together they are larger than ``LIMIT``, which a small file can make them; or any other error of
+            zipfile and numpy.
+    """
+    with zipfile.ZipFile(path) as archive:
+        if sum(member.file_size for member in archive.infolist()) > LIMIT:
+            raise ValueError("the arrays are too large")
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+# --- Files that are not whole yet -----------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def unfinished(folder: Path) -> Iterator[Path]:
+    """Yield a new folder inside ``folder`` for files that are not whole yet; afterwards it is removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    new = Path(tempfile.mkdtemp(prefix=f"{_unfinished_here()}{os.getpid()}-", dir=folder))
+    try:
+        yield new
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished folders of Pythons that were killed, and, whoever made them, those older than a day."""
+    for left in folder.glob("unfinished-*-*-*"):
+        with contextlib.suppress(OSError, OverflowError):
+            process = left.name.removeprefix(_unfinished_here()).partition("-")[0]  # a number, on this computer only
+            old = time.time() - left.stat().st_mtime > 24 * 3600
+            if old or (process.isdecimal() and not _is_running(int(process))):
+                shutil.rmtree(left, ignore_errors=True)
+
+
+def _unfinished_here() -> str:
+    return f"unfinished-{re.sub('[^A-Za-z0-9.]', '_', platform.node())}-"
+
+
+def _is_running(process: int) -> bool:
+    if os.name == "nt":
+        return True  # unknown, because os.kill would end it there
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass  # it runs, but belongs to somebody else
+    return True
+
+
+# --- Downloads ------------------------------------------------------------------------------------------------------
+
+Get = Callable[[Path], None]  # fetches the file of this name, and writes it to this path
+_failed: dict[Path, str] = {}  # where something could not be downloaded to, and why
+
+
+def download(
+    what: str,
+    about: str,
+    folder: Path,
+    missing: Sequence[str],
+    places: Iterable[tuple[str, Get]],
+    is_right: Callable[[Path], bool],
+    retry: bool,
+) -> None:
+    """Download the missing files of a data set, from the first place that has them; each appears whole or not at all.
+
+    Args:
+        what: the data set's name.
+        about: its size and terms, to be printed.
+        folder: where its files belong. What an earlier download that was killed has left there is removed.
+        missing: the names of the files that are not there. Without any, nothing is downloaded.
+        places: the name of each place, and what gets a file from it.
+        is_right: says whether the file at a path is the official one of its name.
+        retry: whether to try again where a download failed before: three splits need not fail three times.
+
+    Raises:
+        OSError: a download is forbidden, fails from all places or cannot be stored; the message says why.
+    """
+    sweep(folder)
+    if not missing:
+        return
+    if os.environ.get("VAE_OFFLINE"):
+        file = folder.relative_to(data_root()) / missing[0]
+        raise OSError(f"there is no {file} in the data folder, and VAE_OFFLINE forbids a download")
+    if folder in _failed and not retry:
+        raise OSError(_failed[folder])
+    print(f"Downloading {what} ({about}) to {folder}; VAE_OFFLINE=1 forbids it.")
+    try:
+        _download(what, folder, missing, places, is_right)
+    except OSError as error:
+        _failed[folder] = str(error)
+        raise
+
+
+def _download(what, folder, missing, places, is_right) -> None:
+    failures: dict[str, list[str]] = {}
+    for place, get in places:
+        try:
+            with unfinished(folder) as part:
+                for name in [name for name in missing if not (folder / name).exists()]:
+                    _fetch(get, part / name)
+                    if not is_right(part / name):
+                        raise ValueError(f"what came as {name} is {_what_came(part / name)}")
+                    os.replace(part / name, folder / name)
+                return
+        except Exception as error:  # gdown, urllib and http each have their own
+            if isinstance(error, OSError) and error.errno in _STORAGE:
+                raise OSError(f"{what} cannot be stored in {folder} ({error.strerror})") from error
+            failures.setdefault(_reason(error), []).append(place)
+    reasons = "; ".join(f"{' and '.join(places)}: {reason}" for reason, places in failures.items())
+    raise OSError(f"{what} could not be downloaded from {reasons}")
+
+
+# What no other place can help with: a full or read-only disk, a folder that belongs to others or is a file.
+_STORAGE = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST}
+_STORAGE |= {getattr(errno, "EDQUOT", errno.ENOSPC)}
+
+
+def _fetch(get: Get, target: Path) -> None:
+    """Get a file in a thread of its own, and give up when nothing comes.
+
+    A time limit for the socket alone would not do: it covers neither the search for the host's address nor a host
+    that sends a byte every few seconds. The thread that waits in vain is left behind; Python can end without it.
+
+    Raises:
+        TimeoutError: nothing new for ``PATIENCE`` seconds, or for a third of it before anything came at all.
+    """
+    outcome: list[Exception | None] = []
+
+    def work():
+        try:
+            get(target)
+            outcome.append(None)
+        except Exception as error:
+            outcome.append(error)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    size, since = 0, time.monotonic()
+    with tqdm(desc=target.name, unit="B", unit_scale=True, file=sys.stdout, leave=False, delay=1) as bar:
+        while not outcome:
+            thread.join(0.1)
+            with contextlib.suppress(OSError):  # a temporary file was renamed between the two looks
+                now = sum(file.stat().st_size for file in target.parent.iterdir())
+                if now != size:
+                    bar.update(now - size)
+                    size, since = now, time.monotonic()
+            if not outcome and time.monotonic() - since > PATIENCE / (1 if size else 3):
+                raise TimeoutError
+    if outcome[0]:
+        raise outcome[0]
+
+
+def _what_came(path: Path) -> str:
+    with open(path, "rb") as file:
+        page = re.search("<title>(.*?)</title>", file.read(2**20).decode(errors="replace"))
+    return f"the web page {page[1]!r}" if page else "truncated or not the official one"
+
+
+def from_mirror(url: str) -> tuple[str, Get]:
+    """Return a place for ``download``: the folder at ``url``."""
+
+    def get(target: Path) -> None:
+        address = f"{url.rstrip('/')}/{target.name}"
+        # Each block is written at once and whole, so that a host that drips does not look alive.
+        with urllib.request.urlopen(address, timeout=PATIENCE) as answer, open(target, "wb", buffering=0) as file:
+            while block := answer.read(2**16):
+                file.write(block)
+
+    return urllib.parse.urlsplit(url).netloc, get
+
+
+def _reason(error: Exception) -> str:
+    """Say in a few words why a place did not give a file."""
+    cause = error
+    if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
+        cause = error.reason
+    text = getattr(cause, "strerror", None) or " ".join(str(cause).split())
+    if isinstance(cause, TimeoutError):
+        return "no answer"
+    if re.search("quota|too many users", text, re.IGNORECASE):
+        return "its quota for today is used up"
+    if re.search("Connection|Timeout|Proxy", type(cause).__name__):
+        return "no connection"  # the libraries under gdown tell it in several hundred characters
+    return text[:100] or type(error).__name__

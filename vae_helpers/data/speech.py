@@ -1,5 +1,6 @@
 """Spoken words: the Free Spoken Digit Dataset, or words that the course synthesises."""
 
+import io
 import re
 import wave
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_helpers.data.sets import SoundSet
-from vae_helpers.data.sources import SPLITS, announce, check_request, data_root
+from vae_helpers.data.sources import LIMIT, SPLITS, announce, data_root, reading, real_or_embedded
 
 
 def load_speech(split: str, source: str = "auto") -> SoundSet:
@@ -24,26 +25,26 @@ def load_speech(split: str, source: str = "auto") -> SoundSet:
         split: ``"train"``, ``"valid"`` or ``"test"``.
         source: ``"fsdd"`` for the Free Spoken Digit Dataset, found in ``VAE_DATA_ROOT``; ``"embedded"`` for ten
             words in eight voices that the course synthesises (300 / 50 / 400 sounds); ``"auto"`` for the first that
-            can be had.
+            is available.
 
     Raises:
         ValueError: an unknown split or source.
-        OSError: the recordings were asked for by name and cannot be read; the message says why.
+        OSError: the recordings were asked for by name and cannot be loaded; the message says why.
     """
-    check_request(split, source, ("auto", "fsdd", "embedded"), "speech")
-    why = "as asked"
-    if source != "embedded":
-        try:
-            return _spoken_digits(split)
-        except OSError as error:
-            if source == "fsdd":
-                raise
-            why = str(error)
-    return _embedded_speech(split, why)
+    from vae_helpers.synthetic.speech import VOICES, WORDS
+
+    return real_or_embedded(
+        split,
+        source,
+        ("fsdd", lambda: _spoken_digits(split)),
+        ("embedded", lambda: _embedded_speech(split)),
+        f"Speech: {len(WORDS)} words in {len(VOICES)} voices, synthesised by the course ({{why}}). "
+        "To use recordings of people, see data/README.md.",
+    )
 
 
 def _in_split(split: str, speaker: int, take: int, speakers: int) -> bool:
-    """Say whether this take of this speaker belongs to the split; :func:`load_speech` says how they are split."""
+    """Say whether this take of this speaker belongs to the split; ``load_speech`` says how they are split."""
     if take < 5:
         return split == "test"
     return split == ("valid" if speaker == 0 else "train" if speaker < speakers - 1 else None)
@@ -83,24 +84,22 @@ _TAKES = {"train": "5 and up", "valid": "5 and up", "test": "0 to 4"}
 
 def _read_wav(path: Path) -> Tensor:
     """Read a recording, scale its peak to 0.9, and put it in the middle of one second of silence."""
-    try:
-        with wave.open(str(path)) as file:
+    with reading(path, "a wav file"):
+        with open(path, "rb") as whole, wave.open(io.BytesIO(whole.read(LIMIT))) as file:
             form = (file.getnchannels(), 8 * file.getsampwidth(), file.getframerate())
             frames = file.getnframes()
             content = file.readframes(frames)
-    except (EOFError, wave.Error):
-        raise OSError(f"{path} is cut off or is no wav file; delete it and copy it again.") from None
     if form != (1, 16, _RATE):
-        raise OSError(f"{path} has {form[0]} channels of {form[1]} bits at {form[2]} Hz; 1, 16 and {_RATE} are needed.")
+        raise OSError(f"{path} has {form[0]} channels of {form[1]} bits at {form[2]} Hz; 1, 16 and {_RATE} are needed")
     if len(content) != 2 * frames or not frames:
-        raise OSError(f"{path} is cut off; delete it and copy it again.")
+        raise OSError(f"{path} is truncated; delete it, and get it again")
     sound = torch.tensor(np.frombuffer(content, "<i2").astype(np.float32))
     sound = 0.9 * sound / sound.abs().max().clamp(min=1)
     missing = _RATE - len(sound)
     return nn.functional.pad(sound, (missing // 2, missing - missing // 2))  # a negative pad cuts
 
 
-def _embedded_speech(split: str, why: str) -> SoundSet:
+def _embedded_speech(split: str) -> SoundSet:
     from vae_helpers.synthetic.speech import VOICES, WORDS, speak
 
     words, voices = tuple(WORDS), tuple(VOICES)
@@ -112,10 +111,6 @@ def _embedded_speech(split: str, why: str) -> SoundSet:
         if _in_split(split, voice, take, len(voices))
     ]
     labels, speakers = zip(*chosen, strict=True)
-    announce(
-        f"Speech: {len(words)} words in {len(voices)} voices, synthesised by the course ({why.rstrip('.')}). "
-        "To use recordings of people, see data/README.md."
-    )
     return SoundSet(
         waveforms=speak(
             [words[w] for w in labels], [voices[v] for v in speakers], _RATE, _RATE, seed=SPLITS.index(split)

@@ -1,8 +1,8 @@
-"""Who sits for the course's portraits, and in which mood; :mod:`vae_helpers.synthetic.portraits` draws them.
+"""Who sits for the course's portraits, and in which mood; ``vae_helpers.synthetic.portraits`` draws them.
 
 A person (face, skin, hair, eyes, …) and a mood (smile, turn of the head, glasses, hat, clothes, light, …) are
-dictionaries of numbers, the knobs. One person can be put into many moods. :func:`labels` says which of CelebA's
-attributes are seen, :func:`truth` how strongly.
+dictionaries of numbers, the knobs. One person can be put into many moods. ``labels`` says which of CelebA's
+attributes are seen, ``truth`` how strongly.
 """
 
 import math
@@ -48,7 +48,7 @@ MOOD_TRAITS = {
     "Wearing_Hat": Trait("hat", 0.2, (0, 0), (1, 1)),
 }
 TRAITS = PERSON_TRAITS | MOOD_TRAITS
-# Attributes that hang on others: no hair colour or fringe on a bald head, no lipstick under a moustache or goatee.
+# Attributes that depend on others: no hair colour or fringe on a bald head, no lipstick under a moustache or goatee.
 DEPENDENT = ("Bangs", "Black_Hair", "Blond_Hair", "Brown_Hair", "Gray_Hair", "Wearing_Lipstick")
 ATTRIBUTE_NAMES = tuple(sorted((*TRAITS, *DEPENDENT)))
 TRUTH_NAMES = ("smile", "mouth_open", "head_turn", "head_tilt", "light_direction", "light_strength")
@@ -101,7 +101,7 @@ HATS = {
 
 
 def random_people(n: int, seed: int, correlations: Correlations | None = None) -> Knobs:
-    """Draw ``n`` people; :func:`vae_helpers.data.render_portraits` explains the correlations."""
+    """Draw ``n`` people; ``vae_helpers.data.render_portraits`` explains the correlations."""
     dice = _Dice(n, seed)
     latents = dice.normals(len(PERSON_TRAITS))
     own = slice(len(PERSON_TRAITS))
@@ -152,7 +152,7 @@ def random_moods(people: Knobs, seed: int, correlations: Correlations | None = N
 
 
 def labels(people: Knobs, moods: Knobs) -> Tensor:
-    """Return (N, A) 0/1 labels, int64, under CelebA's names (:data:`ATTRIBUTE_NAMES`)."""
+    """Return (N, A) 0/1 labels, int64, under CelebA's names (``ATTRIBUTE_NAMES``)."""
     knobs = people | moods
     seen = {name: knobs[trait.knob] > (trait.off[1] + trait.on[0]) / 2 for name, trait in TRAITS.items()}
     for kind, name in enumerate(("Black_Hair", "Brown_Hair", "Blond_Hair", "Gray_Hair")):
@@ -163,7 +163,7 @@ def labels(people: Knobs, moods: Knobs) -> Tensor:
 
 
 def truth(moods: Knobs) -> Tensor:
-    """Return (N, T), float32: the columns of :data:`TRUTH_NAMES`."""
+    """Return (N, T), float32: the columns of ``TRUTH_NAMES``."""
     return torch.stack([moods[name] for name in TRUTH_NAMES], dim=1)
 
 

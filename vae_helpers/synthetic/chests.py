@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+_FINE = 56  # pixels that are drawn; the images have the mean of each two by two
 
-def chest_phantoms(n: int, seed: int, size: int = 28) -> tuple[Tensor, Tensor]:
+
+def chest_phantoms(n: int, seed: int) -> tuple[Tensor, Tensor]:
     """Draw chests as X-rays show them: body, lungs, heart, spine, ribs and vessels; half of them with pneumonia.
 
     Returns:
-        (n, 1, size, size) images, uint8, and (n,) labels: 0 healthy, 1 pneumonia (cloudy patches in the lungs).
+        (n, 1, 28, 28) images, uint8, and (n,) labels: 0 healthy, 1 pneumonia (cloudy patches in the lungs).
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -20,10 +22,10 @@ def chest_phantoms(n: int, seed: int, size: int = 28) -> tuple[Tensor, Tensor]:
 
     def texture(cells: int) -> Tensor:
         coarse = torch.randn(n, 1, cells, cells, generator=generator)
-        return F.interpolate(coarse, size=(2 * size, 2 * size), mode="bicubic").squeeze(1)
+        return F.interpolate(coarse, size=(_FINE, _FINE), mode="bicubic").squeeze(1)
 
     labels = torch.arange(n) % 2
-    axis = torch.linspace(-1, 1, 2 * size)
+    axis = torch.linspace(-1, 1, _FINE)
     down, right = torch.meshgrid(axis, axis, indexing="ij")
     angle, zoom = vary(-0.08, 0.08), vary(0.88, 1.12)
     across = (right * angle.cos() - down * angle.sin()) * zoom + vary(-0.1, 0.1)

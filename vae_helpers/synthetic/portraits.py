@@ -3,10 +3,12 @@
 Every shape is a signed distance on the grid of pixels: negative inside, positive outside, in units of a head that
 reaches from about -0.6 to 0.6. Where the distance changes sign, one pixel is blended, so that edges are smooth at any
 size. The larger of two distances is where both shapes are, the smaller where either is, and adding 9 hides a shape.
-Who and what is drawn comes from :mod:`vae_helpers.synthetic.casting`.
+Who and what is drawn comes from ``vae_helpers.synthetic.casting``.
 """
 
 import math
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import SimpleNamespace
 
@@ -18,6 +20,7 @@ from vae_helpers.synthetic.casting import Knobs, colours
 WHITE, TEETH, TONGUE, ROSE, LIPSTICK = colours("fcfaf7 f7f3ea c4525a ea6a68 c41f3a")[:, None, :, None, None].unbind(0)
 
 _BATCH = 64  # portraits drawn at once: few enough that their planes of pixels stay in the cache
+_SETTING_THREADS = threading.Lock()
 _ZOOM = 1.13  # the size of heads, against a picture from -1 to 1
 
 
@@ -29,16 +32,19 @@ def draw(people: Knobs, moods: Knobs, size: int = 64) -> Tensor:
     """
     knobs = people | moods
     images = torch.empty(len(people["skin"]), 3, size, size, dtype=torch.uint8)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # on planes as small as these, sharing the work takes longer than doing it
-    try:
+    # On planes as small as these, sharing the work among cores takes longer than doing it. A thread of its own draws on
+    # one core, because torch keeps that number for each thread; the number for new threads is put right again at once.
+    with ThreadPoolExecutor(1) as drawer:
+        with _SETTING_THREADS:
+            threads = torch.get_num_threads()
+            drawer.submit(torch.get_num_threads).result()  # only then does it keep a number of its own
+            drawer.submit(torch.set_num_threads, 1).result()
+            torch.set_num_threads(threads)
         for start in range(0, len(images), _BATCH):
             part = slice(start, start + _BATCH)
             # Numbers become (n, 1, 1) and colours (n, 3, 1, 1), so that they meet planes of pixels (n, height, width).
             columns = {name: values[part].unsqueeze(-1).unsqueeze(-1) for name, values in knobs.items()}
-            images[part] = _portraits(SimpleNamespace(**columns), size)
-    finally:
-        torch.set_num_threads(threads)
+            images[part] = drawer.submit(_portraits, SimpleNamespace(**columns), size).result()
     return images
 
 

@@ -53,8 +53,8 @@ def speak(words: list[str], voices: list[str], samples: int, rate: int, seed: in
     Length, place, pitch, melody and timbre of every word vary at random.
 
     Args:
-        words: N names from :data:`WORDS`.
-        voices: N names from :data:`VOICES`.
+        words: N names from ``WORDS``.
+        voices: N names from ``VOICES``.
         samples: length of each sound; the rest around the word is silent.
         rate: samples per second.
         seed: decides everything that varies.
