@@ -1,11 +1,7 @@
-"""Damages the files that lessons read, at random: each must work, or fail with one sentence and fall back.
-
-``python tests/fuzz_files.py 5000`` tries 5,000 damaged files over all readers; the tests try a dozen of each.
-"""
+"""Damages the files that lessons read, at random: each must work, or fail with one sentence and fall back."""
 
 import collections
 import contextlib
-import hashlib
 import io
 import os
 import random
@@ -127,13 +123,12 @@ def run(reader: str, count: int, folder: Path, seed: int = 0) -> collections.Cou
     dice = random.Random(f"{reader} {seed}")
     root, whole = folder / "data", folder / "whole"
     counts = collections.Counter()
-    md5 = {name: hashlib.md5(content).hexdigest() for name, content in _MNIST.items()}
     defaults = ("render_portraits", "_embedded_digits", "_embedded_speech", "_phantoms")
     modules = (data.faces, data.digits, data.speech, data.xrays)
     with contextlib.ExitStack() as patches:
         patches.enter_context(mock.patch.dict(os.environ, VAE_DATA_ROOT=str(root), VAE_CACHE=str(root / "cache")))
         patches.enter_context(mock.patch.dict(os.environ, VAE_OFFLINE="1"))
-        patches.enter_context(mock.patch.object(data.digits, "_MNIST_MD5", md5))
+        patches.enter_context(mock.patch.object(data.digits, "_MNIST_MD5", test_data.tiny_mnist_md5(_MNIST)))
         patches.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         for module, name in zip(modules, defaults, strict=True):  # they have their own tests, and take seconds
@@ -174,12 +169,3 @@ def run(reader: str, count: int, folder: Path, seed: int = 0) -> collections.Cou
     shutil.rmtree(root, ignore_errors=True)
     shutil.rmtree(whole, ignore_errors=True)
     return counts
-
-
-if __name__ == "__main__":
-    total = int(sys.argv[1]) if len(sys.argv) > 1 else 5000
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    for reader in READERS:
-        with tempfile.TemporaryDirectory() as folder:
-            counts = run(reader, -(-total // len(READERS)), Path(folder), seed)
-        print(f"{reader}: " + ", ".join(f"{count} × {what}" for what, count in counts.items()), flush=True)

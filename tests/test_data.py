@@ -108,10 +108,17 @@ def tiny_mnist_files():
     return files
 
 
+def tiny_mnist_md5(files):
+    return {
+        name: tuple(hashlib.md5(form).hexdigest() for form in (content, gzip.compress(content, mtime=0)))
+        for name, content in files.items()
+    }
+
+
 @pytest.fixture
 def tiny_mnist(monkeypatch):
     files = tiny_mnist_files()
-    monkeypatch.setattr(data.digits, "_MNIST_MD5", {name: hashlib.md5(b).hexdigest() for name, b in files.items()})
+    monkeypatch.setattr(data.digits, "_MNIST_MD5", tiny_mnist_md5(files))
     return files
 
 
@@ -175,7 +182,7 @@ def mirror(tmp_path_factory, tiny_mnist, monkeypatch):
 
     folder = tmp_path_factory.mktemp("mirror")
     for name, content in tiny_mnist.items():
-        (folder / f"{name}.gz").write_bytes(gzip.compress(content))
+        (folder / f"{name}.gz").write_bytes(gzip.compress(content, mtime=0))
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -216,6 +223,12 @@ def test_a_truncated_download_leaves_nothing_behind(root, mirror, capsys):
     with pytest.raises(OSError, match="MNIST could not be downloaded"):
         load_digits("test", source="mnist")
     assert "Downloading" in capsys.readouterr().out, "who asks for MNIST by name wants another try"
+
+
+def test_what_is_downloaded_is_what_torchvision_would_download():
+    from torchvision.datasets import MNIST
+
+    assert {f"{name}.gz": packed for name, (_, packed) in data.digits._MNIST_MD5.items()} == dict(MNIST.resources)
 
 
 def test_an_unwritable_data_folder_is_one_sentence(root, mirror):

@@ -11,12 +11,12 @@ import sys
 import threading
 import warnings
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
+from torchvision.datasets import CelebA
 
 from vae_helpers import data
 from vae_helpers.data import celeba, load_faces
@@ -377,7 +377,8 @@ def test_impossible_requests_are_answered():
 
 # --- Downloads: a mirror on this machine, and a Google Drive whose quota is used up ---------------------------------
 
-QUOTA = "<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
+QUOTA = b"<!DOCTYPE html><html><head><title>Google Drive - Quota exceeded</title></head></html>"
+GOOGLE = {identity: name for identity, _, name in CelebA.file_list}
 
 
 @pytest.fixture
@@ -406,8 +407,8 @@ def google(monkeypatch):
     asked = []
 
     def download(id, output, quiet):
-        asked.append(Path(output).name)
-        Path(output).write_text(QUOTA)
+        asked.append(GOOGLE[id])
+        output.write(QUOTA)
 
     monkeypatch.setattr("gdown.download", download)
     return asked
@@ -423,12 +424,8 @@ def test_what_google_refuses_comes_from_the_mirror(root, mirror, google, monkeyp
 
 
 def test_google_is_asked_first_for_the_official_files(root, mirror, monkeypatch):
-    from torchvision.datasets import CelebA
-
-    names = {identity: name for identity, _, name in CelebA.file_list}
-
     def download(id, output, quiet):
-        shutil.copy(mirror[0] / names[id], output)
+        output.write((mirror[0] / GOOGLE[id]).read_bytes())
 
     monkeypatch.setattr("gdown.download", download)
     assert greys(load_faces("train")) == [0, 3, 6, 9] and mirror[1] == []

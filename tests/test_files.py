@@ -57,11 +57,11 @@ def test_what_a_killed_process_has_left_is_removed_by_the_next_write(tmp_path):
         writer.wait()
         if path.exists():
             assert path.read_bytes() == b"1" * 1_000_000
-    (tmp_path / "model.v1.1234.part").write_bytes(b"left")
-    (tmp_path / "model.v2.1234.part").write_bytes(b"of another file")
+    (tmp_path / "model.v1.1234abcd.part").write_bytes(b"left")
+    (tmp_path / "model.v2.1234abcd.part").write_bytes(b"of another file")
     with files.written_whole(path) as file:
         file.write(b"2")
-    assert {file.name for file in tmp_path.iterdir()} == {"model.v1", "model.v2.1234.part"}
+    assert {file.name for file in tmp_path.iterdir()} == {"model.v1", "model.v2.1234abcd.part"}
 
 
 @pytest.mark.fuzz

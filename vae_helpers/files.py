@@ -26,8 +26,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
         OSError: the folder cannot be made or written to, or the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
-        _remove_unless_in_use(left)
+    sweep(path.parent, glob.escape(path.name))
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")
     try:
         with _create(part) as file:
@@ -40,6 +39,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
             os.replace(part, path)  # Windows does not rename what is open
     finally:
         part.unlink(missing_ok=True)
+
+
+def sweep(folder: Path, name: str = "*") -> None:
+    """Remove what Pythons that were killed have left in a folder of the files that match ``name``."""
+    for left in folder.glob(f"{name}.{8 * '[0-9a-f]'}.part"):
+        _remove_unless_in_use(left)
 
 
 def _create(part: Path) -> BinaryIO:

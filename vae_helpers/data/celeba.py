@@ -15,12 +15,14 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from vae_helpers.data.sources import LIMIT, Get, from_mirror, read_npz, reading, sweep, unfinished
+from vae_helpers.data.sources import LIMIT, Get, from_mirror, read_npz, reading
+from vae_helpers.files import sweep, written_whole
 
 # The official files with their md5: what a download must be. A copy of the learner's may be a part of them.
 MD5 = {
@@ -141,30 +143,26 @@ def _write_cache(path: Path, key: str, folder: Path, source: Path, size: int) ->
     order = np.argsort(partition, kind="stable")
     kept = []
     try:
-        with unfinished(path.parent) as part:
-            with open(part / "images", "wb") as file:
-                shape = (len(order), 3, size, size)
-                np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-                begin = file.tell()
-                for pictures in _decode_all(source, [members[name] for name in files[order]], size):
-                    kept += [picture is not None for picture in pictures]
-                    file.write(b"".join(picture for picture in pictures if picture is not None))
-                file.truncate(begin + math.prod(shape))  # as long as announced, also if some cannot be read
-                os.fsync(file.fileno())
-            rows = order[kept]
-            with open(part / "about", "wb") as file:
-                np.savez(
-                    file,
-                    key=key,
-                    checksum=_checksum(np.load(part / "images", mmap_mode="r")[: len(rows)]),
-                    labels=labels[rows].astype(np.uint8),
-                    people=people[rows],
-                    counts=np.bincount(partition[rows], minlength=3),
-                    names=columns,
-                    skipped=files[np.sort(order[~np.array(kept)])],
-                )
-            os.replace(part / "images", path)
-            os.replace(part / "about", path.with_suffix(".npz"))
+        with written_whole(path) as file:
+            shape = (len(order), 3, size, size)
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+            begin = file.tell()
+            for pictures in _decode_all(source, [members[name] for name in files[order]], size):
+                kept += [picture is not None for picture in pictures]
+                file.write(b"".join(picture for picture in pictures if picture is not None))
+            file.truncate(begin + math.prod(shape))  # as long as announced, also if some cannot be read
+        rows = order[kept]
+        with written_whole(path.with_suffix(".npz")) as file:
+            np.savez(
+                file,
+                key=key,
+                checksum=_checksum(np.load(path, mmap_mode="r")[: len(rows)]),
+                labels=labels[rows].astype(np.uint8),
+                people=people[rows],
+                counts=np.bincount(partition[rows], minlength=3),
+                names=columns,
+                skipped=files[np.sort(order[~np.array(kept)])],
+            )
     except OSError as error:
         raise OSError(
             f"the cache of faces cannot be written to {path.parent} ({error.strerror or error}): make room for "
@@ -252,11 +250,11 @@ def _read_text(path: Path) -> str:
         return file.read(LIMIT).decode("utf-8-sig", errors="replace")  # editors may have put a byte order mark in front
 
 
-def missing_files(folder: Path) -> list[str]:
-    """Return which of CelebA's files are not in ``folder``; extracted images will do in place of the archive."""
-    missing = [name for name in MD5 if not (folder / name).exists()]
-    if ARCHIVE in missing and (folder / ARCHIVE).with_suffix("").is_dir():
-        missing.remove(ARCHIVE)
+def missing_files(folder: Path) -> dict[str, str]:
+    """Return which of CelebA's files are not in ``folder``, with their md5; an extracted archive is not missing."""
+    missing = {name: md5 for name, md5 in MD5.items() if not (folder / name).exists()}
+    if (folder / ARCHIVE).with_suffix("").is_dir():
+        missing.pop(ARCHIVE, None)
     return missing
 
 
@@ -267,16 +265,7 @@ def places() -> Iterator[tuple[str, Get]]:
     yield from map(from_mirror, [mirror] if mirror else MIRRORS)
 
 
-def _from_google(target: Path) -> None:
+def _from_google(name: str, file: BinaryIO) -> None:
     import gdown
 
-    gdown.download(id=_GOOGLE[target.name], output=str(target), quiet=True)
-
-
-def is_right(path: Path) -> bool:
-    """Say whether a downloaded file is the official one."""
-    with open(path, "rb") as file:
-        md5 = hashlib.md5(usedforsecurity=False)
-        for block in iter(lambda: file.read(2**20), b""):
-            md5.update(block)
-    return md5.hexdigest() == MD5[path.name]
+    gdown.download(id=_GOOGLE[name], output=file, quiet=True)

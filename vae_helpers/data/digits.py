@@ -37,12 +37,12 @@ def load_digits(split: str, source: str = "auto") -> ImageSet:
     )
 
 
-# md5 of the four uncompressed files.
+# The four files, with the md5 of what is in them and of the compressed files that are downloaded.
 _MNIST_MD5 = {
-    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    "train-images-idx3-ubyte": ("6bbc9ace898e44ae57da46a324031adb", "f68b3c2dcbeaaa9fbdd348bbdeb94873"),
+    "train-labels-idx1-ubyte": ("a25bea736e30d166cdddb491f175f624", "d53e105ee54ea40749a09fcbcd1e9432"),
+    "t10k-images-idx3-ubyte": ("2646ac647ad5339dbf082846283269ea", "9fb629c4189551a2d022fa330f9573f3"),
+    "t10k-labels-idx1-ubyte": ("27ae3e4e09519cfbb04c329615203637", "ec29112dd5afa0611ce80d1b7f02629c"),
 }
 
 
@@ -50,10 +50,10 @@ def _mnist(split: str, retry: bool) -> ImageSet:
     raw = data_root() / "MNIST" / "raw"
     found = {name: path for name in _MNIST_MD5 for path in (raw / f"{name}.gz", raw / name) if path.exists()}
     names = [name for name in _MNIST_MD5 if name.startswith("t10k" if split == "test" else "train")]
-    missing = [f"{name}.gz" for name in _MNIST_MD5 if name not in found]
+    missing = {f"{name}.gz": packed for name, (_, packed) in _MNIST_MD5.items() if name not in found}
     if found.keys() >= set(names):
-        missing = []  # at least what this split needs is here
-    download("MNIST", "12 MB", raw, missing, _places(), _is_right, retry)
+        missing = {}  # at least what this split needs is here
+    download("MNIST", "12 MB", raw, missing, _places(), retry)
     images, labels = (_read_idx(found.get(name, raw / f"{name}.gz")) for name in names)
     part = {"train": slice(55_000), "valid": slice(55_000, None), "test": slice(None)}[split]
     announce(f"Digits: MNIST, 70,000 images, from {data_root()}.")
@@ -78,20 +78,12 @@ def _read_idx(path: Path) -> np.ndarray:
     with reading(path, "MNIST's"):
         with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
             content = file.read(LIMIT)
-        if hashlib.md5(content, usedforsecurity=False).hexdigest() != _MNIST_MD5[path.name.removesuffix(".gz")]:
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != _MNIST_MD5[path.name.removesuffix(".gz")][0]:
             raise ValueError("another md5")
     # The fourth byte is the number of dimensions; each takes four bytes more.
     dimensions = content[3]
     shape = np.frombuffer(content, ">u4", count=dimensions, offset=4)
     return np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-
-
-def _is_right(path: Path) -> bool:
-    try:
-        _read_idx(path)
-    except OSError:
-        return False
-    return True
 
 
 def _embedded_digits(split: str) -> ImageSet:

@@ -46,7 +46,7 @@ def _celeba(split: str, size: int, retry: bool) -> FaceSet:
     folder = data_root() / "celeba"
     missing = celeba.missing_files(folder)
     about = f"{'1.4 GB' if celeba.ARCHIVE in missing else ', '.join(missing)}; for non-commercial research only"
-    download("CelebA", about, folder, missing, celeba.places(), celeba.is_right, retry)
+    download("CelebA", about, folder, missing, celeba.places(), retry)
     images, about = celeba.open_faces(folder, size)
     counts, skipped = about["counts"].tolist(), about["skipped"].tolist()
     if 0 in counts:

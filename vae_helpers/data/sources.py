@@ -3,23 +3,24 @@
 import contextlib
 import errno
 import functools
+import hashlib
 import os
-import platform
 import re
-import shutil
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 from tqdm import tqdm
+
+from vae_helpers.files import sweep, written_whole
 
 Set = TypeVar("Set")
 SPLITS = ("train", "valid", "test")
@@ -112,60 +113,14 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         return dict(arrays)
 
 
-# --- Files that are not whole yet -----------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def unfinished(folder: Path) -> Iterator[Path]:
-    """Yield a new folder inside ``folder`` for files that are not whole yet; afterwards it is removed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    new = Path(tempfile.mkdtemp(prefix=f"{_unfinished_here()}{os.getpid()}-", dir=folder))
-    try:
-        yield new
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def sweep(folder: Path) -> None:
-    """Remove the unfinished folders of Pythons that were killed, and, whoever made them, those older than a day."""
-    for left in folder.glob("unfinished-*-*-*"):
-        with contextlib.suppress(OSError, OverflowError):
-            process = left.name.removeprefix(_unfinished_here()).partition("-")[0]  # a number, on this computer only
-            old = time.time() - left.stat().st_mtime > 24 * 3600
-            if old or (process.isdecimal() and not _is_running(int(process))):
-                shutil.rmtree(left, ignore_errors=True)
-
-
-def _unfinished_here() -> str:
-    return f"unfinished-{re.sub('[^A-Za-z0-9.]', '_', platform.node())}-"
-
-
-def _is_running(process: int) -> bool:
-    if os.name == "nt":
-        return True  # unknown, because os.kill would end it there
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        pass  # it runs, but belongs to somebody else
-    return True
-
-
 # --- Downloads ------------------------------------------------------------------------------------------------------
 
-Get = Callable[[Path], None]  # fetches the file of this name, and writes it to this path
+Get = Callable[[str, BinaryIO], object]  # gets the file of this name, and writes it to this one
 _failed: dict[Path, str] = {}  # where something could not be downloaded to, and why
 
 
 def download(
-    what: str,
-    about: str,
-    folder: Path,
-    missing: Sequence[str],
-    places: Iterable[tuple[str, Get]],
-    is_right: Callable[[Path], bool],
-    retry: bool,
+    what: str, about: str, folder: Path, missing: Mapping[str, str], places: Iterable[tuple[str, Get]], retry: bool
 ) -> None:
     """Download the missing files of a data set, from the first place that has them; each appears whole or not at all.
 
@@ -173,9 +128,8 @@ def download(
         what: the data set's name.
         about: its size and terms, to be printed.
         folder: where its files belong. What an earlier download that was killed has left there is removed.
-        missing: the names of the files that are not there. Without any, nothing is downloaded.
+        missing: the names of the files that are not there, with their md5. Without any, nothing is downloaded.
         places: the name of each place, and what gets a file from it.
-        is_right: says whether the file at a path is the official one of its name.
         retry: whether to try again where a download failed before: three splits need not fail three times.
 
     Raises:
@@ -185,29 +139,27 @@ def download(
     if not missing:
         return
     if os.environ.get("VAE_OFFLINE"):
-        file = folder.relative_to(data_root()) / missing[0]
+        file = folder.relative_to(data_root()) / next(iter(missing))
         raise OSError(f"there is no {file} in the data folder, and VAE_OFFLINE forbids a download")
     if folder in _failed and not retry:
         raise OSError(_failed[folder])
     print(f"Downloading {what} ({about}) to {folder}; VAE_OFFLINE=1 forbids it.")
     try:
-        _download(what, folder, missing, places, is_right)
+        _download(what, folder, missing, places)
     except OSError as error:
         _failed[folder] = str(error)
         raise
 
 
-def _download(what, folder, missing, places, is_right) -> None:
+def _download(what: str, folder: Path, missing: Mapping[str, str], places: Iterable[tuple[str, Get]]) -> None:
     failures: dict[str, list[str]] = {}
     for place, get in places:
         try:
-            with unfinished(folder) as part:
-                for name in [name for name in missing if not (folder / name).exists()]:
-                    _fetch(get, part / name)
-                    if not is_right(part / name):
-                        raise ValueError(f"what came as {name} is {_what_came(part / name)}")
-                    os.replace(part / name, folder / name)
-                return
+            for name in [name for name in missing if not (folder / name).exists()]:
+                with written_whole(folder / name) as file:
+                    _fetch(get, name, file)
+                    _check(name, Path(file.name), missing[name])
+            return
         except Exception as error:  # gdown, urllib and http each have their own
             if isinstance(error, OSError) and error.errno in _STORAGE:
                 raise OSError(f"{what} cannot be stored in {folder} ({error.strerror})") from error
@@ -221,7 +173,7 @@ _STORAGE = {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR,
 _STORAGE |= {getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
-def _fetch(get: Get, target: Path) -> None:
+def _fetch(get: Get, name: str, file: BinaryIO) -> None:
     """Get a file in a thread of its own, and give up when nothing comes.
 
     A time limit for the socket alone would not do: it covers neither the search for the host's address nor a host
@@ -234,7 +186,8 @@ def _fetch(get: Get, target: Path) -> None:
 
     def work():
         try:
-            get(target)
+            get(name, file)
+            file.flush()
             outcome.append(None)
         except Exception as error:
             outcome.append(error)
@@ -242,34 +195,36 @@ def _fetch(get: Get, target: Path) -> None:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     size, since = 0, time.monotonic()
-    with tqdm(desc=target.name, unit="B", unit_scale=True, file=sys.stdout, leave=False, delay=1) as bar:
+    with tqdm(desc=name, unit="B", unit_scale=True, file=sys.stdout, leave=False, delay=1) as bar:
         while not outcome:
             thread.join(0.1)
-            with contextlib.suppress(OSError):  # a temporary file was renamed between the two looks
-                now = sum(file.stat().st_size for file in target.parent.iterdir())
-                if now != size:
-                    bar.update(now - size)
-                    size, since = now, time.monotonic()
-            if not outcome and time.monotonic() - since > PATIENCE / (1 if size else 3):
+            now = os.fstat(file.fileno()).st_size
+            if now != size:
+                bar.update(now - size)
+                size, since = now, time.monotonic()
+            elif not outcome and time.monotonic() - since > PATIENCE / (1 if size else 3):
                 raise TimeoutError
     if outcome[0]:
         raise outcome[0]
 
 
-def _what_came(path: Path) -> str:
+def _check(name: str, path: Path, official: str) -> None:
     with open(path, "rb") as file:
-        page = re.search("<title>(.*?)</title>", file.read(2**20).decode(errors="replace"))
-    return f"the web page {page[1]!r}" if page else "truncated or not the official one"
+        md5 = hashlib.md5(start := file.read(2**20), usedforsecurity=False)
+        while block := file.read(2**20):
+            md5.update(block)
+    if md5.hexdigest() != official:
+        page = re.search("<title>(.*?)</title>", start.decode(errors="replace"))
+        what = f"the web page {page[1]!r}" if page else "truncated or not the official one"
+        raise ValueError(f"what came as {name} is {what}")
 
 
 def from_mirror(url: str) -> tuple[str, Get]:
     """Return a place for ``download``: the folder at ``url``."""
 
-    def get(target: Path) -> None:
-        address = f"{url.rstrip('/')}/{target.name}"
-        # Each block is written at once and whole, so that a host that drips does not look alive.
-        with urllib.request.urlopen(address, timeout=PATIENCE) as answer, open(target, "wb", buffering=0) as file:
-            while block := answer.read(2**16):
+    def get(name: str, file: BinaryIO) -> None:
+        with urllib.request.urlopen(f"{url.rstrip('/')}/{name}", timeout=PATIENCE) as answer:
+            while block := answer.read(2**16):  # large blocks, so that a host that drips does not look alive
                 file.write(block)
 
     return urllib.parse.urlsplit(url).netloc, get
