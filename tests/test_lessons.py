@@ -145,11 +145,12 @@ def test_what_the_student_writes_is_used(source):
             assert name in used, f"{name} is not used after its exercise"
 
 
-@each(build.HOURS)
+@each(SHAPED)
 def test_the_readme_states_the_computed_time(source):
     notebook = build.committed(source)
     time_needed = f"{build.minutes(notebook, notebook.metadata.course.seconds)} min"
-    assert f"(notebooks/{source.stem}.ipynb) | {time_needed} |" in (ROOT / "README.md").read_text(encoding="utf-8")
+    link = f"({build.path_of(source).relative_to(ROOT).as_posix()})"
+    assert f"{link} | {time_needed} |" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 # --- Lessons run ----------------------------------------------------------------------------------------------------

@@ -371,17 +371,14 @@ def is_current(source: Path) -> bool:
 
 
 def write_readme_times() -> None:
-    """Put the computed minutes of every lesson into the README's table, behind the lesson's link."""
+    """Put the computed minutes of every lesson and page into the README's tables, behind its link."""
     readme = ROOT / "README.md"
     text = readme.read_text(encoding="utf-8")
-    for source in SOURCES:
+    for source in (*SOURCES, *PAGES):
         if notebook := committed(source):
+            link = re.escape(f"({path_of(source).relative_to(ROOT).as_posix()})")
             time_needed = minutes(notebook, notebook.metadata.course.seconds)
-            text = re.sub(
-                rf"(\(notebooks/{source.stem}\.ipynb\) \| )\d+ min",
-                rf"\g<1>{time_needed} min",
-                text,
-            )
+            text = re.sub(rf"({link} \| )\d+ min", rf"\g<1>{time_needed} min", text)
     readme.write_text(text, encoding="utf-8")
 
 
