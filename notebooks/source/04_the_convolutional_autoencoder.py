@@ -31,7 +31,7 @@ from vae_helpers.train import fit, measure
 
 plots.use_course_style()
 seed_everything(0)
-train_set = load_digits("train").subset(slice(0, 10_000))  # of fewer, all
+train_set = load_digits("train").subset(slice(0, budget(cpu=3_500, gpu=10_000)))
 test_set = load_digits("test").subset(slice(0, 2000))
 
 # %% [markdown]
