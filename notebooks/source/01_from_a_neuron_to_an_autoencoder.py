@@ -352,9 +352,8 @@ assert plain_slope < 0.1 * start_slope, "the plain should be flat"
 # %% [markdown]
 # The careful walker (0.3) hardly moves, and the middle one (10) arrives soon and stays. The hasty one (100) jumps back and forth. Where its weights are large, the neuron is so sure that $o(1 - o)$, and
 # with it the slope, is almost 0, and there it creeps until a steep place throws it out again. It passes the bottom several
-# times and never stays. (Such plains are the price of a squared error behind a logistic function; another loss,
-# cross-entropy, would not have them.) When any training goes
-# wrong, the first suspect is a learning rate that is too small or too large.
+# times and never stays. (Another loss, cross-entropy, would not have such plains.) When a training goes wrong, the first suspect is the learning
+# rate.
 #
 # Is 10 a normal learning rate? No: these slopes are small, because $o(1 - o)$ is at most ¼ and the errors of sevens
 # and twos partly cancel. Every task has a scale of its own, so the rate has to be tried out. What did the middle walker learn? We ask it about unseen digits.
@@ -640,8 +639,7 @@ assert valid_errors[-1] > train_errors[-1], (
 )
 
 # %% [markdown]
-# Why two curves? (At the very left the training curve lies higher, because it is an average over an epoch in which the
-# network was still learning.) With this many weights, a network can learn details of single training pictures by heart,
+# Why two curves? (At the very left the training curve lies higher, because it averages over an epoch of learning.) With this many weights, a network can learn details of single training pictures by heart,
 # which does not help with new ones. How well it does on pictures that it has never seen is called **generalisation**, and the
 # gap between the curves measures what is lost on the way. If the held-out curve rose while the training curve still fell, we would speak of **overfitting** and stop.
 
@@ -693,8 +691,8 @@ figure.supxlabel("first number of the code")
 figure.supylabel("second number")
 plots.show(
     figure,
-    alt="Ten copies of one scatter plot of the two-number codes of digits, each with one kind of digit in blue. Zeros and "
-    "ones lie apart from the rest; the other digits take up parts of the middle and overlap.",
+    alt="Ten copies of a scatter plot of two-number codes, each with one kind of digit in blue: each keeps to a part, "
+    "zeros and ones lie apart.",
 )
 
 # %% [markdown]

@@ -65,6 +65,7 @@ plots.show(
     plots.image_rows(
         {" " * row: gallery[12 * row : 12 * row + 12] for row in range(2)},
         f"24 faces to learn from ({train_set.source})",
+        size=0.55,
     ),
     alt="Two rows of twelve small faces, looking at the viewer: different hair, skin, clothes and "
     "backgrounds; some smile, some wear glasses or a hat.",
@@ -696,6 +697,7 @@ plots.show(
     plots.image_rows(
         {"test face": test_images[some], "reconstruction": rebuilt[some]},
         f"Ten test faces through a code of {vae.latent_dim} numbers",
+        size=0.55,
     ),
     alt="Ten faces and their reconstructions. Hair, skin, background and pose are right; everything is soft, and "
     "small things such as the pattern of clothes, thin glasses and the mouth are blurred or missing.",
@@ -769,6 +771,7 @@ plots.show(
             "random codes": decode_all(vae, noise[:10]),
         },
         "Random codes from the prior N(0, I), decoded",
+        size=0.55,
     ),
     alt="Two rows of ten images: soft reconstructions of faces, and decoded random codes. The random ones are grey "
     "and washed out, with smeared outlines; hardly any of them is a face.",
@@ -1159,7 +1162,9 @@ drawn = {
 pictures = {name: decode_all(vae, z) for name, z in drawn.items()}
 rows = {name: images[:10] for name, images in pictures.items()}
 plots.show(
-    plots.image_rows(rows, "Random faces of one decoder, from three kinds of random codes"),
+    plots.image_rows(
+        rows, "Random faces of one decoder, from three kinds of random codes", size=0.55
+    ),
     alt="Three rows of ten images. Codes from the prior give washed-out smears. Codes from one Gaussian and from the "
     "mixture give faces with clear hair, skin and background, about as soft as the reconstructions were.",
 )
@@ -1192,6 +1197,7 @@ plots.show(
             "the face itself": train_set.floats[which[:8].to(device)],
         },
         "Eight samples, and the training faces with the nearest codes",
+        size=0.55,
     ),
     alt="Three rows of eight images: samples, the reconstructions of the training faces with the nearest codes, and "
     "these training faces. They share colours and hair, but differ in details such as face shape, hat or background.",
@@ -1334,7 +1340,7 @@ plots.show(
             "  ": from_mixture[20:30],
         },
         "The shipped model: people who do not exist",
-        size=0.9,
+        size=0.55,
     ),
     alt="Four rows of ten generated photographs of faces. Those in the first row, from the prior, are mostly distorted "
     "and patchy. The other three rows, from the mixture, are soft but clearly faces of different people.",
@@ -1388,6 +1394,7 @@ if photographs:
                 "shipped": shipped_rebuilt[some],
             },
             "Test faces and their reconstructions by two models",
+            size=0.55,
         ),
         alt="Ten photographs and two rows of reconstructions; those of the shipped model are clearly sharper.",
     )

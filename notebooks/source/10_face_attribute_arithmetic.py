@@ -132,7 +132,7 @@ plots.show(
             "test, by the model": decode(test_codes[:8]),
         },
         f"Faces from: {train_faces.source}",
-        size=0.65,
+        size=0.48,
     ),
     alt="Three rows of eight faces of women and men with different hair and backgrounds, some smiling. "
     "The third row shows the faces of the second as the model draws them, a little softer.",
@@ -207,7 +207,7 @@ plots.show(
             for strength in (-2, 0, 1, 2, 3)
         },
         "Pixel arithmetic: the same smile for everybody",
-        size=0.6,
+        size=0.44,
     ),
     alt="Six serious faces in five rows, with the pixel smile subtracted, and added once, twice and three times. "
     "With more of it, the same pale mouth and cheeks appear over every face like a mask.",
@@ -294,7 +294,7 @@ plots.show(
             for strength in (-2, -1, 0, 1, 2, 3)
         },
         "More smile, less smile: arithmetic with codes",
-        size=0.6,
+        size=0.44,
     ),
     alt="Six faces in six rows. Below zero they look sterner with closed mouths; from zero to three the mouths open "
     "to show teeth, cheeks rise and eyes narrow, on each face in its own way.",
@@ -308,7 +308,7 @@ plots.show(
             for strength in (0, 2, 3, 4)
         },
         "Glasses for everybody",
-        size=0.6,
+        size=0.44,
     ),
     alt="The same six faces in four rows: with rising strength dark glasses cover the eyes, until they are black bars, "
     "and some faces also become older or more male.",
@@ -899,7 +899,7 @@ plots.show(
             },
         },
         "Equally smiling, in the judge's eyes",
-        size=0.6,
+        size=0.44,
     ),
     alt="Six faces in four rows: before, with the plain smile, with the smile at a right angle to the bystanders' probes, "
     "and with the smile without an open mouth, which smiles with thin lips, and has much darker hair and harsher contrasts.",
@@ -1020,7 +1020,7 @@ plots.show(
     plots.image_rows(
         {"": stage_set.floats[:12], " ": stage_set.floats[12:24]},
         "The biased set: twelve actors, two moods each",
-        size=0.6,
+        size=0.44,
     ),
     alt="Two rows of the same twelve drawn faces with different hair and skin; between the rows smiles, mouths, glasses "
     "and cheeks differ.",
@@ -1213,7 +1213,7 @@ plots.show(
     plots.image_rows(
         {name: images[shown_actors, :, 22:44, 13:35] for name, images in rows.items()},
         "The same person with a smile: drawn, and edited (nose to chin)",
-        size=0.75,
+        size=0.52,
     ),
     alt="Nose, mouth and chin of six drawn faces in five rows: before; truly drawn with a smile and a closed mouth; edited "
     "by the mean difference, where teeth show between the lips; by the balanced direction, closer to the truth; and by the pixel "
