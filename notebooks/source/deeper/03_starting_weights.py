@@ -23,7 +23,7 @@ device = pick_device()
 train_set = load_digits("train").subset(slice(0, 3_500)).to(device)
 test_set = load_digits("test").subset(slice(0, 1_000)).to(device)
 EPOCHS = budget(
-    cpu=8, gpu=8
+    cpu=10, gpu=10
 )  # the same everywhere: the page is about a fixed number of steps
 
 # %% [markdown]
