@@ -7,6 +7,7 @@ import os
 import random
 import re
 import signal
+import threading
 import time
 
 import matplotlib.pyplot as plt
@@ -390,6 +391,8 @@ def test_a_killed_training_ends_with_the_same_model_and_leaves_nothing_behind(tm
         child = os.fork()
         if child == 0:
             os.close(1)
+            # A lock of its own: the usual one is shared by forked processes, and whoever is killed never gives it back.
+            train.tqdm.set_lock(threading.RLock())
             try:
                 run(path)
             finally:
