@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "notebooks" / "source"), str(ROOT / "data")]
 
 # What the caller named, for example `make test DATA=~/datasets`, before the line below hides it from the lessons.
-REAL_DATA = os.environ.get("VAE_DATA_ROOT")
+# Kept under a name of its own, because the processes that pytest-xdist starts inherit what this one has changed.
+REAL_DATA = os.environ.setdefault("VAE_REAL_DATA", os.environ.get("VAE_DATA_ROOT", ""))
 os.environ.update(VAE_OFFLINE="1", VAE_DATA_ROOT=str(ROOT / "no-data"))
 
 

@@ -7,6 +7,7 @@ import _thread
 import importlib
 import random
 import re
+import signal
 import sys
 import threading
 import time
@@ -434,9 +435,13 @@ def test_what_a_function_prints_is_heard_once(capsys):
 
 
 def test_an_interrupt_passes_through_and_shows_no_line_of_the_check():
-    threading.Timer(0.3, _thread.interrupt_main).start()
-    with pytest.raises(KeyboardInterrupt) as caught:
-        neuron(endless)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # pytest-xdist's processes ignore it
+    try:
+        threading.Timer(0.3, _thread.interrupt_main).start()
+        with pytest.raises(KeyboardInterrupt) as caught:
+            neuron(endless)
+    finally:
+        signal.signal(signal.SIGINT, before)
     trace = "".join(traceback.format_exception(caught.value))
     assert "test_checks.py" in trace and "sigmoid" not in trace and "compare" not in trace
 
