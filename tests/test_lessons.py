@@ -167,7 +167,7 @@ def with_solutions(source):
                 tail = f"verdict = {tail}"
             cells.append(cell)
             stub = f"{tail}\nassert not verdict.ok, 'the stub passes its check'"
-            cells.append(nbformat.v4.new_code_cell(stub if "exercise" in tags(cell) else stub.splitlines()[-1]))
+            cells.append(nbformat.v4.new_code_cell(stub.splitlines()[-1] if "verdict = " in cell.source else stub))
         elif {"solution", "alternative"} & set(tags(cell)):
             fence = re.search(r"```python\n(.*)\n```", cell.source, re.DOTALL)
             code = fence[1] if fence else cell.source
