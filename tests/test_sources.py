@@ -87,8 +87,9 @@ def drip_before_the_answer(connection):
 
 
 def hang_up(connection):
+    connection.recv(65_536)  # a request that nobody has read would turn the end into a reset
     connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 1000000\r\n\r\n" + bytes(200_000))
-    connection.shutdown(socket.SHUT_RDWR)
+    connection.shutdown(socket.SHUT_WR)
 
 
 def reset(connection):

@@ -11,6 +11,12 @@ from ipywidgets import HTML, Button, FloatLogSlider, FloatSlider, Image, IntSlid
 from vae_helpers import widgets
 from vae_helpers.widgets.panel import keep_names
 
+
+@pytest.fixture(autouse=True)
+def no_figure_of_another_test():
+    plt.close("all")
+
+
 CODES = torch.tensor([[-4.0, 1.0], [-3.0, 2.0], [-2.0, 3.0], [5.0, -6.0], [6.0, -5.0], [7.0, -4.0]])
 LABELS = torch.tensor([0, 0, 0, 1, 1, 1])
 
