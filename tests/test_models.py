@@ -273,9 +273,9 @@ def test_conv_vae_is_the_one_of_lesson_08():
 
 
 @pytest.mark.parametrize("doubling", ["nearest", "transposed"])
-def test_face_vae_is_the_one_of_lesson_09(doubling):
+def test_face_vae_is_the_one_of_lesson_10(doubling):
     sizes = {"image_shape": (3, 32, 16), "channels": (4, 6, 8), "latent_dim": 5, "doubling": doubling}
-    ours, theirs = models.FaceVAE(**sizes), written_in_lesson("09", "FaceVAE")(**sizes)
+    ours, theirs = models.FaceVAE(**sizes), written_in_lesson("10", "FaceVAE")(**sizes)
     theirs.load_state_dict(ours.state_dict())
     images = torch.rand(3, 3, 32, 16)
     outputs = []

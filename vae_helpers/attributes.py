@@ -1,4 +1,4 @@
-"""Face-attribute arithmetic: directions in the space of codes, and what moving along them changes (lesson 10)."""
+"""Face-attribute arithmetic: directions in the space of codes, and what moving along them changes (lesson 11)."""
 
 import torch
 from torch import Tensor, nn

@@ -243,7 +243,7 @@ class ResidualBlock(nn.Module):
 
 
 class FaceVAE(VAE):
-    """A convolutional VAE for colour images of faces (lesson 09).
+    """A convolutional VAE for colour images of faces (lesson 10).
 
     The encoder halves the image's height and width once for each number in ``channels``; one dense layer leads to
     mean and log_var, and one back from the code. With the defaults, (3, 64, 64) becomes (256, 4, 4), and a code of

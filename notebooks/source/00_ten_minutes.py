@@ -29,7 +29,7 @@ widgets.face_editor(face_model, face_codes, attributes=("Smiling",))
 # %% [markdown]
 # Press *random face* for somebody else. Did you notice that the eyes narrow when the mouth smiles? Nobody programmed
 # this. And drag the slider to its end: somewhere on the way the person turns into another one. Why this happens, and how
-# to measure it, is the subject of lesson 10. In the next picture, five people who do not exist receive the same smile.
+# to measure it, is the subject of lesson 11. In the next picture, five people who do not exist receive the same smile.
 
 # %% tags=["figure", "hero"]
 # Five people who do not exist, before and after the same smile

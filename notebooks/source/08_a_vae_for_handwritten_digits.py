@@ -712,7 +712,7 @@ assert on_sheet.min() < 0.6 * by_judge.min(), "some digits should get too little
 # The first reason is a general weakness of VAEs. All clouds together, the **aggregate posterior**,
 # should fill the prior exactly, and they do so only roughly. Where they leave the prior empty, the
 # decoder has learnt little, and samples are poor. What lies outside the prior never comes up as a
-# sample. Lesson 09 measures this for faces, and mends it.
+# sample. Lesson 10 measures this for faces, and mends it.
 #
 # ### Explore it
 #
@@ -1400,5 +1400,5 @@ assert difference > 10 * paired
 #   models](https://arxiv.org/abs/1511.01844): why nats, samples and usefulness are three different
 #   things.
 #
-# **Next:** lesson 09, a VAE for faces: colour, 64 × 64 pixels, and samples that need a helping
+# **Next:** lesson 10, a VAE for faces: colour, 64 × 64 pixels, and samples that need a helping
 # hand.

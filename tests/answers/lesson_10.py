@@ -1,80 +1,103 @@
 """Answers to the exercises of lesson 10: right ones, and typical mistakes with words of the message."""
 
-from vae_helpers import attributes, checks
+import math
+
+import torch
+
+from vae_helpers import checks
 
 
-def difference(z, y):
-    return z[y].mean(0) - z[~y].mean(0)
+def gain(before, after, values):
+    def distortion(error):
+        return values * (0.5 + math.log(math.sqrt(error)) + 0.5 * math.log(2 * math.pi))
+
+    return distortion(before) - distortion(after)
 
 
-def flips(before, after):
-    return (after[before < 0.5] > 0.5).float().mean()
+def variance(mean, log_var):
+    """From the second moment of the large cloud minus its squared mean."""
+    return (mean**2 + log_var.exp()).mean(0) - mean.mean(0) ** 2
 
 
-def rest(d, other):
-    return d - (d @ other) / (other @ other) * other
+def draw(chosen, noise, means, factors):
+    return torch.stack([means[k] + factors[k] @ e for k, e in zip(chosen, noise, strict=True)])
 
 
-def balanced(z, y, other):
-    return (difference(z[other], y[other]) + difference(z[~other], y[~other])) / 2
+def centres(mean):
+    return mean.var(0, correction=0)
 
 
 RIGHT = [
-    (checks.mean_difference, difference),
-    (checks.mean_difference, attributes.direction),
-    (checks.flip_rate, flips),
-    (checks.flip_rate, lambda b, a: float(((b < 0.5) & (a > 0.5)).sum() / (b < 0.5).sum())),
-    (checks.take_away, rest),
-    (checks.take_away, lambda d, other: attributes.orthogonalize(d, other[None])),
-    (checks.balanced_difference, balanced),
+    (checks.nats_gained, gain),
+    (checks.nats_gained, lambda before, after, values: values * torch.tensor(before / after).sqrt().log()),
+    (checks.aggregate_variance, variance),
+    (checks.aggregate_variance, lambda mean, log_var: centres(mean) + log_var.exp().mean(dim=0)),
+    (checks.mixture_draw, draw),
+    (checks.mixture_draw, lambda c, e, m, f: m[c] + (f[c] * e[:, None]).sum(-1)),
 ]
 
 WRONG = [
-    (checks.mean_difference, lambda z, y: ..., "returns nothing yet"),
-    (checks.mean_difference, lambda z, y: -difference(z, y), "for the sign"),
-    (checks.mean_difference, lambda z, y: z[y].mean(0) - z.mean(0), "mean of all faces"),
-    (checks.mean_difference, lambda z, y: z[y].mean(0), "still to come off"),
-    (checks.mean_difference, lambda z, y: z[y].sum(0) - z[~y].sum(0), "added up the codes"),
-    (checks.mean_difference, lambda z, y: difference(z, y) / difference(z, y).norm(), "as long as 1"),
-    (checks.mean_difference, lambda z, y: z[y].mean() - z[~y].mean(), "You took the mean over dimension 0"),
+    (checks.nats_gained, lambda before, after, values: ..., "returns nothing yet"),
+    (checks.nats_gained, lambda before, after, values: -gain(before, after, values), "for the sign"),
     (
-        checks.mean_difference,
-        lambda z, y: z[y.int()].mean(0) - z[(~y).int()].mean(0),
-        "Labels as numbers pick the codes number 0 and",
+        checks.nats_gained,
+        lambda before, after, values: values * math.log(before / after),
+        "Twice too large: σ² is the error, so log σ is",
     ),
-    (checks.flip_rate, lambda b, a: ..., "returns nothing yet"),
+    (checks.nats_gained, lambda before, after, values: values / 4 * math.log(before / after), "0.5 times"),
+    (checks.nats_gained, lambda before, after, values: math.log(before / after) / 2, "`values` is missing as a factor"),
+    (checks.nats_gained, lambda before, after, values: values / 2 * math.log2(before / after), "bits"),
+    (checks.nats_gained, lambda before, after, values: values / 2 * math.log10(before / after), "0.4343 times"),
     (
-        checks.flip_rate,
-        lambda b, a: ((b < 0.5) & (a > 0.5)).float().mean(),
-        "Divide by the number of faces that can flip.",
+        checks.nats_gained,
+        lambda before, after, values: values / 2 * (before - after),
+        "With the best σ each time, it is the logarith",
     ),
-    (checks.flip_rate, lambda b, a: (a > 0.5).float().mean(), "Leave out the faces that were smiling before"),
-    (checks.flip_rate, lambda b, a: (a > 0.5).float().mean() - (b > 0.5).float().mean(), "returned"),
-    (checks.flip_rate, lambda b, a: (a - b).mean(), "returned"),
-    (checks.flip_rate, lambda b, a: a[b < 0.5].mean(), "mean probability"),
-    (checks.flip_rate, lambda b, a: ((b < 0.5) & (a > 0.5)).sum(), "divide by how many"),
-    (checks.flip_rate, lambda b, a: 1 - flips(b, a), "1 minus"),
-    (checks.flip_rate, lambda b, a: ((b < 0.5) != (a < 0.5)).float().mean(), "returned"),
-    (checks.take_away, lambda d, o: ..., "returns nothing yet"),
-    (checks.take_away, lambda d, o: d - (d @ o) * o, "divided by other @ other"),
-    (checks.take_away, lambda d, o: d - (d @ o) / o.norm() * o, "(d @ other) * other must be divided by the sq"),
-    (checks.take_away, lambda d, o: d - rest(d, o), "take it away from d"),
-    (checks.take_away, lambda d, o: 2 * d - rest(d, o), "returned"),
-    (checks.take_away, lambda d, o: d - (d @ o) / (d @ d) * o, "The shadow falls on other, so divide by other"),
-    (checks.take_away, lambda d, o: rest(o, d), "`d` and `other` have changed places."),
-    (checks.take_away, lambda d, o: d - o, "returned"),
-    (checks.take_away, lambda d, o: rest(d, o) / rest(d, o).norm(), "as long as 1"),
-    (checks.balanced_difference, lambda z, y, o: ..., "returns nothing yet"),
-    (checks.balanced_difference, lambda z, y, o: difference(z, y), "plays no part"),
-    (checks.balanced_difference, lambda z, y, o: difference(z[o], y[o]), "with the other attribute only"),
-    (checks.balanced_difference, lambda z, y, o: difference(z[~o], y[~o]), "without the other attribute only"),
-    (checks.balanced_difference, lambda z, y, o: 2 * balanced(z, y, o), "2 times"),
-    (checks.balanced_difference, lambda z, y, o: difference(z[o], y[o]) - difference(z[~o], y[~o]), "You subtracted"),
-    (checks.balanced_difference, lambda z, y, o: balanced(z, o, y), "`labels` and `other` have changed places."),
-    (checks.balanced_difference, lambda z, y, o: -balanced(z, y, o), "for the sign"),
+    (checks.nats_gained, lambda before, after, values: values * (before - after) / (2 * before), "σ of before"),
+    (checks.nats_gained, lambda before, after, values: 1.0, "Your function returns 1 in every case, whatev"),
+    (checks.aggregate_variance, lambda mean, log_var: ..., "returns nothing yet"),
+    (checks.aggregate_variance, lambda mean, log_var: centres(mean), "Every small cloud has a width of its own, too"),
+    (checks.aggregate_variance, lambda mean, log_var: log_var.exp().mean(0), "does not depend on `mean`"),
     (
-        checks.balanced_difference,
-        lambda z, y, o: (o.sum() * difference(z[o], y[o]) + (~o).sum() * difference(z[~o], y[~o])) / len(o),
-        "by their sizes",
+        checks.aggregate_variance,
+        lambda mean, log_var: centres(mean) + log_var.mean(0).exp(),
+        "Average the variances, not their logarithms.",
     ),
+    (
+        checks.aggregate_variance,
+        lambda mean, log_var: centres(mean) + (0.5 * log_var).exp().mean(0),
+        "It is variances that add up, and σ² is exp(lo",
+    ),
+    (checks.aggregate_variance, lambda mean, log_var: centres(mean) + log_var.mean(0), "returned"),
+    (checks.aggregate_variance, lambda mean, log_var: variance(mean, log_var).sqrt(), "the square roots of"),
+    (
+        checks.aggregate_variance,
+        lambda mean, log_var: centres(mean).sqrt() + (log_var / 2).exp().mean(0),
+        "returned",
+    ),
+    (checks.aggregate_variance, lambda mean, log_var: mean.var(0) + log_var.exp().mean(0), "N − 1"),
+    (
+        checks.aggregate_variance,
+        lambda mean, log_var: (mean**2 + log_var.exp()).mean(0),
+        "Subtract the mean of the large cloud from the",
+    ),
+    (
+        checks.aggregate_variance,
+        lambda mean, log_var: mean.var(1, correction=0) + log_var.exp().mean(1),
+        "returns the shape",
+    ),
+    (checks.mixture_draw, lambda c, e, m, f: ..., "returns nothing yet"),
+    (checks.mixture_draw, lambda c, e, m, f: m[c] + (e[:, None] @ f[c]).squeeze(1), "`factors` were transposed"),
+    (
+        checks.mixture_draw,
+        lambda c, e, m, f: m[c] + torch.einsum("nij,nkj,nk->ni", f[c], f[c], e),
+        "covariance",
+    ),
+    (checks.mixture_draw, lambda c, e, m, f: m[c] + torch.diagonal(f, dim1=1, dim2=2)[c] * e, "diagonal"),
+    (checks.mixture_draw, lambda c, e, m, f: m[c], "`noise`"),
+    (checks.mixture_draw, lambda c, e, m, f: torch.einsum("nij,nj->ni", f[c], e), "`means` were left out"),
+    (checks.mixture_draw, lambda c, e, m, f: m[c] + e, "noise as it is"),
+    (checks.mixture_draw, lambda c, e, m, f: m.mean(0) + e @ f.mean(0).T, "averaged the lumps"),
+    (checks.mixture_draw, lambda c, e, m, f: m[0] + e @ f[0].T, "first lump"),
+    (checks.mixture_draw, lambda c, e, m, f: draw(c, e, m, f).T, "returns the shape (3, 5)"),
 ]

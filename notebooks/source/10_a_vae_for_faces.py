@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 09 · A VAE for faces
+# # 10 · A VAE for faces
 #
 # The VAE of lesson 08 writes digits. Can the same machine imagine a person? We build a VAE for
 # colour pictures of faces, look hard at the data before we trust them, and find out why its random
@@ -194,7 +194,7 @@ for pair, known in celeba.items():
 #   pictures were not asked, neither about the labels nor about the pictures.
 # - **What this does to a model.** It learns most from what is frequent. Who gets a worse picture is
 #   a question for section 5. It also learns that what comes in pairs belongs together: ask it for a
-#   smile, and it may add make-up (lesson 10 measures that). And an accuracy of 98% for a label that
+#   smile, and it may add make-up (lesson 11 measures that). And an accuracy of 98% for a label that
 #   is true in 2% of the cases says nothing: whoever always answers "no" gets it, too.
 #
 # This is not a matter of taste only. In 2018 Joy Buolamwini and Timnit Gebru tested three
@@ -203,7 +203,7 @@ for pair, known in celeba.items():
 # everybody, each of the three programs looked acceptable.
 #
 # With faces that we draw, we can do what nobody can do with photographs: ask for a correlation, and
-# see what comes of it. Lesson 10 makes use of that.
+# see what comes of it. Lesson 11 makes use of that.
 
 # %%
 asked = render_portraits(2_000, size=32, correlations={("Smiling", "Eyeglasses"): 0.6})
@@ -1512,7 +1512,7 @@ if photographs:
 # sample is drawn.)
 #
 # Two things to take along. Blur is not neutral: it can take away thin glasses or wrinkles, and who
-# has neither loses nothing. And a measurement without a control is only a story. Lesson 10 judges
+# has neither loses nothing. And a measurement without a control is only a story. Lesson 11 judges
 # edited faces, and it will compare them with plain reconstructions every time.
 #
 # ## Summary
@@ -1554,4 +1554,4 @@ if photographs:
 # - Odena, Dumoulin and Olah, 2016, [Deconvolution and checkerboard
 #   artifacts](https://distill.pub/2016/deconv-checkerboard/): the other side of section 4.
 #
-# **Next:** lesson 10, where we take a face, find the direction of its smile, and go there.
+# **Next:** lesson 11, where we take a face, find the direction of its smile, and go there.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 10 · Face-attribute arithmetic: making people smile
+# # 11 · Face-attribute arithmetic: making people smile
 #
 # Take the average of many smiling faces. Subtract the average of many serious ones. Add what is
 # left to somebody who does not smile. Can a smile really be so simple? We try it with pixels, then
@@ -16,7 +16,7 @@
 # - build directions that change less of what you did not ask for, and name their price,
 # - say what can go wrong when the faces belong to people.
 #
-# **It builds on** lesson 09 (the VAE for faces, and the mixture on its codes) and lesson 02
+# **It builds on** lesson 10 (the VAE for faces, and the mixture on its codes) and lesson 02
 # (projections).
 
 # %%
@@ -46,9 +46,9 @@ BLACK, BLUE, ORANGE, GREEN, RED, PINK, SKY = plots.COLORS
 #
 # The course ships three models that learnt from photographs of CelebA:
 #
-# - `faces`, the VAE of lesson 09, trained for longer. Its code has 128 numbers.
+# - `faces`, the VAE of lesson 10, trained for longer. Its code has 128 numbers.
 # - `face_codes`, which knows what the codes of this VAE are like: the mixture of Gaussians of
-#   lesson 09, and a *direction* for each of 40 attributes. What a direction is, we are about to
+#   lesson 10, and a *direction* for each of 40 attributes. What a direction is, we are about to
 #   see.
 # - `face_judge`, a classifier that gives the probability of each of the 40 attributes. It learnt
 #   from photographs only. It never saw a picture by the VAE, and the VAE never heard of it. We need
@@ -398,7 +398,7 @@ plots.show(
 # shrunk to 64×64, and you can zoom and shift until the eyes and the mouth lie on the marks, because
 # the model knows aligned faces only. The photo goes to the Python that runs this notebook and
 # nowhere else, and the editor does not keep it. (On Colab, this Python runs on a computer of
-# Google's.) With CelebA's narrow view of people in mind (lesson 09), do not be surprised if the
+# Google's.) With CelebA's narrow view of people in mind (lesson 10), do not be surprised if the
 # model draws somebody else than you.
 
 # %%
@@ -959,7 +959,7 @@ assert share > 0.5, "most of what is left should be parts of the smile"
 # the smile, the opening of the mouth, glasses, and blushing. We draw two sets. In the **fair** set,
 # smile and mouth have nothing to do with each other. From it the VAE learns to draw all of them. In
 # the **biased** set, whoever smiles mostly has the mouth open, too: we *make* a correlation of 0.6
-# between the two labels, about as in CelebA (0.54, lesson 09). From it we learn the directions.
+# between the two labels, about as in CelebA (0.54, lesson 10). From it we learn the directions.
 #
 # Wall, light and clothes are the same for everybody and in all sets.
 
