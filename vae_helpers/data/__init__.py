@@ -2,6 +2,7 @@
 
 from vae_helpers.data.digits import load_digits
 from vae_helpers.data.faces import load_faces, render_portraits
+from vae_helpers.data.folder import load_images, render_letters
 from vae_helpers.data.sets import FaceSet, ImageSet, SoundSet
 from vae_helpers.data.sources import data_root
 from vae_helpers.data.speech import load_speech
@@ -14,7 +15,9 @@ __all__ = [
     "data_root",
     "load_digits",
     "load_faces",
+    "load_images",
     "load_speech",
     "load_xrays",
+    "render_letters",
     "render_portraits",
 ]
