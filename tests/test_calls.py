@@ -168,6 +168,11 @@ def in_parts(chance):
     return evaluate.decode_all(model_of(chance), codes), ((len(codes), *SHAPE),)
 
 
+def refining(chance):
+    images = chance.images()
+    return evaluate.refine_codes(model_of(chance), images, chance.number(3)), ((len(images), LATENT),)
+
+
 def importance(chance):
     images = chance.images()
     options = {"likelihood": chance.of("bernoulli", "gaussian"), "sigma": sigma(chance)}
@@ -235,7 +240,7 @@ def measuring(chance):
 QUICK = [squared_error, nll, kl_divergence, loss, forward, encode, decode, in_parts, importance, frechet, active]
 QUICK += [direction, orthogonalize, edit, leakage, measuring]
 # Slower ones less often.
-CALLS = [*4 * QUICK, fitting, fitting, probe]
+CALLS = [*4 * QUICK, refining, refining, fitting, fitting, probe]
 ODD = ("nan", "one nan", "infinite")
 
 

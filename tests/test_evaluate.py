@@ -8,6 +8,7 @@ from torch import nn
 from torch.distributions import Bernoulli, MultivariateNormal, Normal
 
 from vae_helpers import data, evaluate, losses, models
+from vae_helpers.checkpoints import load_pretrained
 
 
 class LinearVAE(models.VAE):
@@ -44,6 +45,43 @@ class LinearVAE(models.VAE):
 @pytest.fixture(autouse=True)
 def seeded():
     torch.manual_seed(0)
+
+
+def joint_nll(model, images, codes):
+    """-log p(x, z) with the best σ for each image, up to a constant."""
+    with torch.no_grad():
+        error = losses.squared_error(model.decode(codes), images)
+    return images[0].numel() / 2 * error.log() + codes.square().sum(1) / 2
+
+
+def test_refined_codes_explain_each_image_best_and_the_encoder_alone_does_not():
+    model, images = LinearVAE(shift=0.5), torch.rand(130, 1, 4, 4)
+    start, refined = evaluate.encode_all(model, images), evaluate.refine_codes(model, images, 60)
+    best = joint_nll(model, images, refined)
+    assert (best < joint_nll(model, images, start) - 0.01).all()
+    for _ in range(20):
+        elsewhere = refined + 0.1 * torch.randn_like(refined)
+        assert (best < joint_nll(model, images, elsewhere) + 1e-4).all()
+    torch.testing.assert_close(evaluate.refine_codes(model, images[:1], 60), refined[:1], msg="alone as in company")
+
+
+def test_refining_lowers_a_shipped_models_error_and_leaves_no_trace():
+    model, images = load_pretrained("digits"), data.load_digits("test", source="embedded").floats[:20]
+    model.train()
+    model.decoder[0].weight.grad = torch.ones_like(model.decoder[0].weight)
+    before, state = {name: value.clone() for name, value in model.state_dict().items()}, torch.get_rng_state()
+    start, refined = evaluate.encode_all(model, images), evaluate.refine_codes(model, images)
+    errors = [losses.squared_error(evaluate.decode_all(model, codes), images).mean() for codes in (start, refined)]
+    assert errors[1] < 0.9 * errors[0] and not refined.requires_grad
+    assert torch.equal(torch.get_rng_state(), state) and model.training
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    grads = [weight.grad for weight in model.parameters() if weight.grad is not None]
+    assert len(grads) == 1 and (grads[0] == 1).all(), "the model's gradients stay as they were"
+
+
+def test_what_an_encoder_without_clouds_gives_cannot_be_refined():
+    with pytest.raises(ValueError, match="Only a VAE's codes can be refined, and ConvAutoencoder is none"):
+        evaluate.refine_codes(models.ConvAutoencoder(), torch.rand(2, 1, 28, 28), 5)
 
 
 @torch.no_grad()
