@@ -68,6 +68,10 @@ def test_wrong_inputs_are_answered_in_a_sentence():
         attributes.direction(latents, smile, "balanced")
     with pytest.raises(ValueError, match="needs the labels of the other attributes"):
         attributes.direction(latents, smile, "balanced", others=smile[:40, None])
+    for codes in (latents[0], latents / 0):
+        with pytest.raises(ValueError, match=r"codes must be finite and \(N, latent_dim\), but are"):
+            attributes.direction(codes, smile)
+    assert attributes.direction((10 * latents).long(), smile, "probe").dtype == torch.float32
     with pytest.raises(ValueError, match="No combination"):
         attributes.direction(latents, smile, "balanced", others=smile[:, None])
     with pytest.raises(ValueError, match="At most 3 other directions"):
@@ -82,7 +86,9 @@ def test_wrong_inputs_are_answered_in_a_sentence():
     with pytest.raises(ValueError, match="One of the others is zero"):
         attributes.orthogonalize(torch.ones(4), torch.stack([torch.zeros(4), torch.eye(4)[0]]))
     for others in (torch.ones(4), torch.ones(2, 3)):
-        with pytest.raises(ValueError, match=r"others must be \(B, 4\), one direction in each row, but is"):
+        with pytest.raises(
+            ValueError, match=r"d must be \(latent_dim,\) and others \(B, latent_dim\), but they are \(4,\) and"
+        ):
             attributes.orthogonalize(torch.ones(4), others)
     model, images = models.DenseVAE(latent_dim=3), torch.rand(2, 1, 28, 28)
     for d, strength in ((torch.ones(1), 1), (torch.ones(2, 3), 1), (torch.ones(3), torch.ones(3))):

@@ -237,11 +237,11 @@ def test_bad_input_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match=r"k must be a whole number of at least 1, but is 2\.5"):
         evaluate.importance_weighted_nll(models.DenseVAE(), torch.rand(2, 1, 28, 28), 2.5)
     assert evaluate.importance_weighted_nll(models.DenseVAE(), torch.rand(2, 1, 28, 28).round(), 10.0).shape == (2,)
-    with pytest.raises(ValueError, match="sigma must be the number that the model was trained with, but is 'optimal'"):
+    with pytest.raises(ValueError, match="needs a VAE and a number sigma, but got DenseVAE and 'optimal'"):
         evaluate.importance_weighted_nll(
             models.DenseVAE(), torch.rand(2, 1, 28, 28), 5, likelihood="gaussian", sigma="optimal"
         )
-    with pytest.raises(ValueError, match="Only a VAE has a likelihood, and DenseAutoencoder is none"):
+    with pytest.raises(ValueError, match="needs a VAE and a number sigma, but got DenseAutoencoder and"):
         evaluate.importance_weighted_nll(models.DenseAutoencoder(), torch.rand(2, 1, 28, 28), 5)
     for codes, labels in ((torch.rand(9, 2), torch.zeros(8)), (torch.full((9, 2), torch.nan), torch.zeros(9))):
         with pytest.raises(ValueError, match="A probe needs finite codes and a label for each, but got 9 and"):

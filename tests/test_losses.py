@@ -189,6 +189,11 @@ def test_bad_input_is_refused_in_a_sentence():
     images = torch.rand(2, 1, 4, 4)
     with pytest.raises(ValueError, match="the two must be the same"):
         losses.kl_divergence(torch.zeros(2, 3), torch.zeros(2, 4))
+    for shape in ((3,), (1, 2, 3)):
+        with pytest.raises(ValueError, match=r"must have the shape \(N, latent_dim\), but have"):
+            losses.kl_divergence(torch.zeros(shape), torch.zeros(shape))
+    with pytest.raises(ValueError, match=r"floats in \[0, 1\], a batch, but are torch.float32 of the shape \(9,\)"):
+        losses.squared_error(torch.zeros(9), torch.zeros(9))
     with pytest.raises(ValueError, match="must lie in \\[0, 1\\]"):
         losses.reconstruction_nll(images, 255 * images)
     with pytest.raises(ValueError, match="must be the same"):

@@ -425,7 +425,7 @@ def test_a_stop_at_any_moment_leaves_a_consistent_history_finite_weights_and_eva
     duration = time.perf_counter() - start
     previous, chance, stopped = signal.signal(signal.SIGALRM, stop), random.Random(0), 0
     try:
-        for _ in range(tries(30, 500)):
+        for _ in range(tries(12, 300)):
             model = vae()
             signal.setitimer(signal.ITIMER_REAL, chance.uniform(0.05, 1) * duration)
             try:

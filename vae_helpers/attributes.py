@@ -33,11 +33,14 @@ def direction(latents: Tensor, labels: Tensor, method: str = "mean", others: Ten
         (latent_dim,).
 
     Raises:
-        ValueError: an unknown method, nobody or everybody has the attribute, "balanced" without ``others``, or no
-            combination of the others has faces both with and without the attribute.
+        ValueError: an unknown method, codes that are not finite, nobody or everybody has the attribute, "balanced"
+            without ``others``, or no combination of the others has faces both with and without the attribute.
     """
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}; choose one of: {', '.join(METHODS)}.")
+    if latents.ndim != 2 or not latents.isfinite().all():
+        raise ValueError(f"The codes must be finite and (N, latent_dim), but are {tuple(latents.shape)}.")
+    latents = at_least_float32(latents)
     if labels.shape != latents.shape[:1] or set(labels.unique().tolist()) != {0, 1}:
         raise ValueError(
             f"A direction needs a label of 0 or 1 for each of the {len(latents)} codes, and some of both, but got "
@@ -97,8 +100,9 @@ def orthogonalize(d: Tensor, others: Tensor) -> Tensor:
             nothing would remain of ``d``.
     """
     d, others = at_least_float32(d), at_least_float32(others).to(d.device)
-    if others.shape[1:] != d.shape or d.ndim != 1:
-        raise ValueError(f"others must be (B, {len(d)}), one direction in each row, but is {tuple(others.shape)}.")
+    if d.ndim != 1 or others.shape[1:] != d.shape:
+        shapes = f"{tuple(d.shape)} and {tuple(others.shape)}"
+        raise ValueError(f"d must be (latent_dim,) and others (B, latent_dim), but they are {shapes}.")
     if len(others) >= len(d):
         raise ValueError(f"At most {len(d) - 1} other directions can be taken away here, but got {len(others)}.")
     basis, mixture = torch.linalg.qr(others.T.to(d))

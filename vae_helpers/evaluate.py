@@ -103,13 +103,11 @@ def importance_weighted_nll(
         (N,), in nats per image, on the model's device.
 
     Raises:
-        ValueError: k is not a positive whole number, or the images do not fit the model.
+        ValueError: k is not a positive whole number, the model is no VAE, or the images or sigma do not fit it.
     """
     k = train.whole_number("k", k)
-    if not hasattr(model, "reparameterize"):
-        raise ValueError(f"Only a VAE has a likelihood, and {type(model).__name__} is none.")
-    if isinstance(sigma, str):
-        raise ValueError(f"sigma must be the number that the model was trained with, but is {sigma!r}.")
+    if not hasattr(model, "reparameterize") or isinstance(sigma, str):
+        raise ValueError(f"This needs a VAE and a number sigma, but got {type(model).__name__} and {sigma!r}.")
     device = next(model.parameters()).device
     chunk = _CHUNK[device.type]
     with train.measuring(model, seed):
@@ -120,7 +118,7 @@ def importance_weighted_nll(
 def _chunk_nll(model: nn.Module, images: Tensor, k: int, chunk: int, likelihood: str, sigma) -> Tensor:
     mean, log_var = model.encode(images)
     total = torch.full((len(images),), -math.inf, device=images.device)
-    draws = max(1, chunk // len(images))  # draws per image that are decoded at once
+    draws = max(1, chunk // max(1, len(images)))  # draws per image that are decoded at once
     for start in range(0, k, draws):
         shape = (min(draws, k - start), *mean.shape)
         noise = torch.randn(shape, device=images.device)
@@ -264,7 +262,7 @@ def linear_probe_accuracy(codes: Tensor, labels: Tensor) -> float:
     from sklearn.preprocessing import StandardScaler
 
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    inputs = codes.flatten(1).cpu().numpy()
+    inputs = at_least_float32(codes).flatten(1).cpu().numpy()
     targets = labels.cpu().reshape(len(labels), -1).T.numpy()
     enough = [y for y in targets if (np.unique(y, return_counts=True)[1] >= 5).sum() > 1]
     scores = [cross_val_score(probe, inputs, y, cv=5).mean() for y in enough]

@@ -52,9 +52,11 @@ def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
         of 89 on, where σ² is more than float32 can hold.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: the shapes differ, or are not these.
     """
     _check_alike("mean", mean, "log_var", log_var)
+    if mean.ndim != 2:
+        raise ValueError(f"mean and log_var must have the shape (N, latent_dim), but have {tuple(mean.shape)}.")
     mean, log_var = at_least_float32(mean), at_least_float32(log_var)
     # expm1(x) = exp(x) - 1 stays exact where log_var is close to 0, where exp(x) - 1 - x cancels.
     return 0.5 * (mean.square() + log_var.expm1() - log_var).sum(-1)
@@ -205,8 +207,9 @@ def _check_images(reconstruction: Tensor, images: Tensor) -> None:
         )
     _check_alike("The reconstruction", reconstruction, "the batch of images", images)
     for values in (images, reconstruction):
-        if not values.is_floating_point():
-            raise ValueError(f"Images must be floats in [0, 1], but are {values.dtype}; divide 8-bit images by 255.")
+        if not values.is_floating_point() or values.ndim < 2:
+            kind = f"{values.dtype} of the shape {tuple(values.shape)}"
+            raise ValueError(f"Images must be floats in [0, 1], a batch, but are {kind}; divide 8-bit images by 255.")
     _check_range("images", images, "divide 8-bit images by 255, and do not standardise them")
 
 

@@ -158,10 +158,8 @@ class DenseVAE(VAE):
     """A fully connected VAE: the autoencoder of lesson 03 with twice as many outputs of the encoder (lesson 07).
 
     Args:
-        image_shape: (C, H, W) of the images.
-        hidden: widths of the encoder's hidden layers; the decoder has the same in reverse. Without any, the VAE
-            is linear up to the decoder's sigmoid.
-        latent_dim: how many numbers a code has.
+        image_shape, hidden, latent_dim: as those of ``DenseAutoencoder``. Without hidden layers, the VAE is linear up
+            to the decoder's sigmoid.
     """
 
     def __init__(self, *, image_shape=(1, 28, 28), hidden=(256, 128), latent_dim: int = 2):
