@@ -224,9 +224,9 @@ def test_scoreboard_rows_and_table():
     assert set(autoencoder) == {"model", "squared_error", "probe_accuracy"}
     assert real["frechet"] < 0.2 * vae["frechet"], "noise is far from digits, digits are near"
     board.append({"model": "IWAE <paper>", "nll": 86.76, "probe_accuracy": math.nan})
-    assert repr(board[-1:]) and "nan" not in repr(board) + board._repr_html_()
+    assert repr(board[-1:]) and "nan" not in repr(board) + board._repr_markdown_()
     assert "86.76" in repr(board) and "–" in repr(board)
-    assert "<td>IWAE &lt;paper&gt;</td>" in board._repr_html_()
+    assert "IWAE &lt;paper&gt;" in board._repr_markdown_()
 
 
 def test_bad_input_is_refused_in_a_sentence():

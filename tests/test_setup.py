@@ -1,5 +1,6 @@
 """The project's own files agree with each other and with what the README promises."""
 
+import ast
 import os
 import re
 import subprocess
@@ -20,6 +21,12 @@ REQUIREMENTS = [Requirement(line) for line in requires("vae_helpers")]
 # What Google Colab has today. pip must find every core requirement satisfied, so that it replaces nothing.
 COLAB = {"torch": "2.11.0", "torchvision": "0.26.0", "numpy": "2.1.0", "scikit-learn": "1.6.1", "ipython": "7.34.0"}
 COLAB |= {"ipywidgets": "7.7.1"}
+
+
+# The package's rooms from the ground up: each may import only from those before it.
+ROOMS = "device files synthetic data models judges losses checkpoints train doctor evaluate attributes plots".split()
+ROOMS += ["widgets", "checks"]
+CORE = {"device", "models", "losses", "train", "evaluate", "attributes", "checkpoints", "plots"}
 
 
 def canonical(name):
@@ -59,6 +66,34 @@ def test_importing_the_package_loads_nothing_heavy():
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
     assert not loaded & {"torchvision", "sklearn", "skimage", "matplotlib", "ipywidgets", "scipy"}
+
+
+def files_by_room():
+    package = ROOT / "vae_helpers"
+    for file in package.rglob("*.py"):
+        yield file.relative_to(package).parts[0].removesuffix(".py"), file
+
+
+def imported_rooms(file):
+    """Yield the room of every import from the package in a file, at its top or inside its functions."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: imports name the package"
+            names = [f"{node.module}.{name.name}" for name in node.names]
+        else:
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+        yield from (name.split(".")[1] for name in names if name.startswith("vae_helpers."))
+
+
+def test_arrows_between_rooms_only_go_down():
+    arrows = {(room, imported) for room, file in files_by_room() for imported in imported_rooms(file)}
+    assert {("train", "losses"), ("plots", "train"), ("checks", "data")} <= arrows
+    assert not [(a, b) for a, b in arrows if a != b and ROOMS.index(a) <= ROOMS.index(b)]
+
+
+def test_the_core_can_be_read_in_an_evening():
+    lines = {str(file): len(file.read_text().splitlines()) for room, file in files_by_room() if room in CORE}
+    assert len(lines) >= 10 and sum(lines.values()) <= 1_700, lines
 
 
 def test_the_readme_names_every_lesson_and_only_commands_that_exist():

@@ -10,13 +10,12 @@ METHODS = ("mean", "balanced", "probe")
 
 
 def direction(latents: Tensor, labels: Tensor, method: str = "mean", others: Tensor | None = None) -> Tensor:
-    """Return the step in code space that leads from faces without an attribute to faces with it.
+    """Return the step (latent_dim,) in code space that leads from faces without an attribute to faces with it.
 
     - ``"mean"``: the mean code of those with it, minus the mean code of those without (Larsen et al., 2016,
       "Autoencoding beyond pixels", arXiv:1512.09300).
     - ``"balanced"``: the same difference within every combination of the other attributes, averaged over the
-      combinations, so that what usually comes along with the attribute cancels out. The more faces of both kinds a
-      combination has, the more it counts.
+      combinations by how many faces of both kinds these have, so that what usually comes along cancels out.
     - ``"probe"``: the normal of the plane by which logistic regression separates the two groups.
 
     "mean" and "probe" are as long as the way from the mean of one group to the mean of the other, measured along the
@@ -25,16 +24,11 @@ def direction(latents: Tensor, labels: Tensor, method: str = "mean", others: Ten
 
     Args:
         latents: (N, latent_dim), codes, usually the encoder's means.
-        labels: (N,), 0/1 or boolean: who has the attribute.
-        method: see above.
+        labels: (N,), 0/1 or boolean: who has the attribute. Some must, and some must not.
         others: (N, B), 0/1: for "balanced", the attributes to hold equal, a handful.
 
-    Returns:
-        (latent_dim,).
-
-    Raises:
-        ValueError: an unknown method, codes that are not finite, nobody or everybody has the attribute, "balanced"
-            without ``others``, or no combination of the others has faces both with and without the attribute.
+    Raises ValueError for an unknown method, codes or labels that are not as above, "balanced" without ``others``, and
+    others of which no combination has faces both with and without the attribute.
     """
     if method not in METHODS:
         raise ValueError(f"There is no method {method!r}; choose one of: {', '.join(METHODS)}.")
@@ -47,12 +41,18 @@ def direction(latents: Tensor, labels: Tensor, method: str = "mean", others: Ten
             f"{labels.unique().tolist()[:5]} in labels of the shape {tuple(labels.shape)}."
         )
     labels = labels.bool()
+    if method == "balanced":
+        return _balanced_difference(latents, labels, others)
     difference = latents[labels].mean(0) - latents[~labels].mean(0)
     if method == "mean":
         return difference
-    if method == "balanced":
-        return _balanced_difference(latents, labels, others)
-    normal = _probe_normal(latents, labels)
+    from sklearn.linear_model import LogisticRegression
+
+    # Both groups weigh the same, however rare the attribute. C is small because 128 numbers separate a few hundred
+    # faces by chance.
+    probe = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
+    probe.fit(latents.cpu().numpy(), labels.cpu().numpy())
+    normal = torch.tensor(probe.coef_[0], dtype=latents.dtype, device=latents.device)
     return normal * (normal @ difference) / (normal @ normal)
 
 
@@ -60,44 +60,25 @@ def _balanced_difference(latents: Tensor, labels: Tensor, others: Tensor | None)
     if others is None or others.shape[:1] != labels.shape:
         raise ValueError('method="balanced" needs the labels of the other attributes, others=(N, B).')
     _, combination = others.unique(dim=0, return_inverse=True)
-    differences, weights = [], []
+    total, weights = torch.zeros_like(latents[0]), 0.0
     for number in combination.unique():
         have = latents[(combination == number) & labels]
         lack = latents[(combination == number) & ~labels]
         if len(have) and len(lack):
-            differences.append(have.mean(0) - lack.mean(0))
-            weights.append(len(have) * len(lack) / (len(have) + len(lack)))  # one over the difference's variance
-    if not differences:
+            weight = len(have) * len(lack) / (len(have) + len(lack))  # one over the difference's variance
+            total, weights = total + weight * (have.mean(0) - lack.mean(0)), weights + weight
+    if not weights:
         raise ValueError("No combination of the other attributes has faces both with and without this one.")
-    weights = torch.tensor(weights, device=latents.device)
-    return (torch.stack(differences) * weights[:, None]).sum(0) / weights.sum()
-
-
-def _probe_normal(latents: Tensor, labels: Tensor) -> Tensor:
-    from sklearn.linear_model import LogisticRegression
-
-    # Both groups weigh the same, however rare the attribute. C is small because 128 numbers separate a few hundred
-    # faces by chance.
-    probe = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
-    probe.fit(latents.cpu().numpy(), labels.cpu().numpy())
-    return torch.tensor(probe.coef_[0], dtype=latents.dtype, device=latents.device)
+    return total / weights
 
 
 def orthogonalize(d: Tensor, others: Tensor) -> Tensor:
-    """Return what remains of a direction after its share along other directions is taken away.
+    """Return what remains of a direction (latent_dim,) after its share along each of ``others`` is taken away.
 
-    The rest is shorter than ``d``, so the same effect usually needs a larger strength.
+    It is at a right angle to all of them, and shorter, so that the same effect usually needs a larger strength.
 
-    Args:
-        d: (latent_dim,).
-        others: (B, latent_dim), linearly independent.
-
-    Returns:
-        (latent_dim,), at a right angle to every one of ``others``.
-
-    Raises:
-        ValueError: the others have another shape, are as many as the code has dimensions, or depend on each other, or
-            nothing would remain of ``d``.
+    Raises ValueError if the others are not (B, latent_dim), are as many as the code has dimensions, or depend on each
+    other linearly, or if nothing would remain of ``d``.
     """
     d, others = at_least_float32(d), at_least_float32(others).to(d.device)
     if d.ndim != 1 or others.shape[1:] != d.shape:
@@ -116,43 +97,29 @@ def orthogonalize(d: Tensor, others: Tensor) -> Tensor:
 
 
 def edit(model: nn.Module, images: Tensor, d: Tensor, strength: float | Tensor) -> Tensor:
-    """Encode images, move their codes along a direction, and decode.
+    """Encode images, move their codes along a direction, and decode. Raises ValueError if the shapes are not these.
 
     Args:
         model: a VAE, whose means are the codes, or an autoencoder. Nothing is drawn.
-        images: (N, C, H, W), in [0, 1].
+        images: (N, C, H, W), in [0, 1], like the result.
         d: (latent_dim,).
         strength: how many times ``d`` is added: one number, or (N,). 0 gives the plain reconstruction.
-
-    Returns:
-        (N, C, H, W), in [0, 1].
-
-    Raises:
-        ValueError: ``d`` is not a direction of this model's codes, or the strengths are not one or N.
     """
     codes = evaluate.encode_all(model, images)
     strength = torch.as_tensor(strength, dtype=codes.dtype, device=codes.device)
     if d.shape != codes.shape[1:] or strength.numel() not in (1, len(codes)):
-        raise ValueError(
-            f"d must be ({codes.shape[1]},) and strength one number or ({len(codes)},), but they are {tuple(d.shape)} "
-            f"and {tuple(strength.shape)}."
-        )
+        got = f"they are {tuple(d.shape)} and {tuple(strength.shape)}"
+        raise ValueError(f"d must be ({codes.shape[1]},) and strength one number or ({len(codes)},), but {got}.")
     return evaluate.decode_all(model, codes + strength.reshape(-1, 1) * d.to(codes))
 
 
 def leakage(judge: nn.Module, before: Tensor, after: Tensor) -> Tensor:
-    """Return how much an edit changed every attribute, in the eyes of an independent classifier.
+    """Return how much an edit changed the probability of each attribute, (A,), from −1 to 1, in the eyes of a judge.
 
     Args:
-        judge: a classifier that returns logits (N, A), such as ``judges.AttributeClassifier``.
+        judge: an independent classifier that returns logits (N, A), such as ``judges.AttributeClassifier``.
         before: (N, C, H, W), the plain reconstructions, so that blur counts on neither side.
-        after: (N, C, H, W), the same faces edited.
-
-    Returns:
-        (A,), the mean change of the judge's probability for each attribute, from -1 to 1.
-
-    Raises:
-        ValueError: the faces before and after are not equally many.
+        after: (N, C, H, W), the same faces edited; another number of them raises a ValueError.
     """
     if before.shape != after.shape:
         raise ValueError(f"before has the shape {tuple(before.shape)} and after {tuple(after.shape)}; pair them.")

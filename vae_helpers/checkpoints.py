@@ -27,18 +27,14 @@ def save_model(model: nn.Module, path: Path | str, *, dtype: torch.dtype = torch
     Args:
         model: a model of ``vae_helpers.models`` or ``vae_helpers.judges``.
         path: with or without its suffix, ``.safetensors``. The folder is made if it is missing.
-        dtype: how the weights are stored: ``torch.float32``, or in half the space and with fewer digits
-            ``torch.float16`` or ``torch.bfloat16``.
+        dtype: ``torch.float32``, or in half the space with fewer digits ``torch.float16`` or ``torch.bfloat16``.
         about: more to keep, such as ``data="MNIST"`` or ``loss=97.3``: text, numbers, and lists or dicts of these. The
             loaded model has it as the dict ``model.about``.
 
-    Raises:
-        ValueError: the class is not one of the course's, a weight is not a finite number in ``dtype``, or ``about``
-            holds something else.
-        OSError: the file cannot be written.
+    Raises ValueError if the class is not one of the course's, a weight is not finite in ``dtype``, or ``about`` holds
+    something else, and OSError if the file cannot be written.
     """
-    kind = type(model).__name__
-    names = inspect.signature(type(model)).parameters
+    kind, names = type(model).__name__, inspect.signature(type(model)).parameters
     if _CLASSES.get(kind) is not type(model) or not all(hasattr(model, name) for name in names):
         raise ValueError(
             f"save_model keeps models of vae_helpers.models, and {kind} is not one; "
@@ -53,23 +49,16 @@ def save_model(model: nn.Module, path: Path | str, *, dtype: torch.dtype = torch
     except (AttributeError, TypeError) as error:
         raise ValueError(f"Only text, numbers, and lists or dicts of these are kept about a model ({error}).") from None
     _rebuild(text, weights)  # or fail now, while the old file is still there
-    # One entry, because safetensors writes several in an order that changes from file to file.
-    content = safetensors.torch.save(weights, {"model": f"{_checksum(text, weights)} {text}"})
     with written_whole(_file(path)) as file:
-        file.write(content)
+        # One entry, because safetensors writes several in an order that changes from file to file.
+        file.write(safetensors.torch.save(weights, {"model": f"{_checksum(text, weights)} {text}"}))
 
 
 def load_model(path: Path | str) -> nn.Module:
-    """Return the model that ``save_model`` wrote, in float32, on the CPU, in evaluation mode.
+    """Return the model that ``save_model`` wrote to ``path``, in float32, on the CPU, in evaluation mode.
 
-    What was saved about it is the dict ``model.about``.
-
-    Args:
-        path: with or without its suffix, ``.safetensors``.
-
-    Raises:
-        FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or ``save_model`` did not write it.
+    The path may lack its suffix, ``.safetensors``. What was saved about the model is the dict ``model.about``. Raises
+    FileNotFoundError if there is no such file, and ValueError if it is damaged or ``save_model`` did not write it.
     """
     file = _file(path)
     if not file.is_file():
@@ -91,10 +80,8 @@ def load_pretrained(name: str) -> nn.Module:
     """Return a model that the course ships, on the CPU and in evaluation mode.
 
     They are ``"digits"``, ``"digit_classifier"``, ``"faces"``, ``"face_codes"``, ``"face_judge"`` and ``"portraits"``.
-    Its card in ``data/pretrained``, and ``model.about``, tell what it was trained on, how good it is, and its licence.
-
-    Raises:
-        ValueError: no model of this name is shipped.
+    Another name raises a ValueError. A model's card in ``data/pretrained``, and ``model.about``, tell what it was
+    trained on, how good it is, and its licence.
     """
     folder = pretrained_folder()
     names = sorted(file.stem for file in folder.glob("*.safetensors"))
@@ -105,9 +92,8 @@ def load_pretrained(name: str) -> nn.Module:
 
 def pretrained_folder() -> Path:
     """Return where the shipped models lie: inside an installed package, or in the repository's ``data``."""
-    package = Path(__file__).resolve().parent
-    inside = package / "pretrained"
-    return inside if inside.is_dir() else package.parent / "data" / "pretrained"
+    inside = Path(__file__).resolve().parent / "pretrained"
+    return inside if inside.is_dir() else inside.parents[1] / "data" / "pretrained"
 
 
 def _stored(name: str, value: Tensor, dtype: torch.dtype) -> Tensor:

@@ -3,41 +3,28 @@
 import os
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TypeVar
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
-
-T = TypeVar("T")
 
 
 def pick_device(prefer: torch.device | str | None = None) -> torch.device:
     """Return the device to compute on: CUDA if there is one, else the CPU.
 
-    Args:
-        prefer: a device such as ``"cpu"`` or ``"cuda:1"``, taken instead. Apple's ``"mps"`` is used only where it is
-            asked for, because in some versions of PyTorch it lacks what the course needs. The environment variable
-            ``VAE_DEVICE`` overrides both, so that a lesson can be moved without editing it.
-
-    Raises:
-        ValueError: the device asked for is not on this machine.
+    ``prefer`` names another, such as ``"cuda:1"``, and the environment variable ``VAE_DEVICE`` overrides both, so that
+    a lesson can be moved without editing it; one that the machine does not have raises a ValueError. Apple's ``"mps"``
+    is used only where it is asked for, because in some versions of PyTorch it lacks what the course needs.
     """
-    name = os.environ.get("VAE_DEVICE") or prefer
     counts = {"cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available()), "cpu": 1}
-    present = [kind for kind, count in counts.items() if count]
-    if name is None:
-        return torch.device("cuda" if counts["cuda"] else "cpu")
-    try:
+    name = os.environ.get("VAE_DEVICE") or prefer or ("cuda" if counts["cuda"] else "cpu")
+    with suppress(RuntimeError):  # from a name that torch does not know
         device = torch.device(name)
-    except RuntimeError:
-        device = None
-    if device is None or (device.index or 0) >= counts.get(device.type, 0):
-        origin = "VAE_DEVICE names" if os.environ.get("VAE_DEVICE") else "You asked for"
-        raise ValueError(
-            f"{origin} the device '{name}', which this machine does not have; it has: {', '.join(present)}."
-        )
-    return device
+        if (device.index or 0) < counts.get(device.type, 0):
+            return device
+    origin = "VAE_DEVICE names" if os.environ.get("VAE_DEVICE") else "You asked for"
+    present = ", ".join(kind for kind, count in counts.items() if count)
+    raise ValueError(f"{origin} the device '{name}', which this machine does not have; it has: {present}.")
 
 
 def seed_everything(seed: int) -> None:
@@ -60,6 +47,6 @@ def own_random(device: torch.device, seed: int = 0) -> Iterator[None]:
             torch.mps.set_rng_state(mps)
 
 
-def budget(*, cpu: T, gpu: T) -> T:
+def budget(*, cpu, gpu):
     """Return ``cpu`` or ``gpu``, whichever fits the device: how many epochs or images a lesson can afford."""
     return cpu if pick_device().type == "cpu" else gpu

@@ -1,6 +1,5 @@
 """Is my loss good? Measures for trained models, on images that they have not seen."""
 
-import functools
 import html
 import math
 
@@ -21,8 +20,7 @@ _DIGITS = tuple("0123456789")
 def encode_all(model: nn.Module, images: Tensor) -> Tensor:
     """Return the codes (N, latent_dim) of any number of images (N, C, H, W); those of a VAE are the means of q(z|x).
 
-    The images may lie on any device; 500 at a time go to the model's, where the codes stay. The model is in evaluation
-    mode meanwhile.
+    The images may lie on any device; the codes stay on the model's, which is in evaluation mode meanwhile.
     """
     device = next(model.parameters()).device
     with train.measuring(model):
@@ -75,35 +73,24 @@ def refine_codes(model: nn.Module, images: Tensor, steps: int = 20) -> Tensor:
 
 
 def importance_weighted_nll(
-    model: nn.Module,
-    images: Tensor,
-    k: int = 1000,
-    *,
-    likelihood: str = "bernoulli",
-    sigma: float | Tensor = 1.0,
-    seed: int = 0,
+    model: nn.Module, images: Tensor, k: int = 1000, *, likelihood="bernoulli", sigma: float | Tensor = 1.0, seed=0
 ) -> Tensor:
-    """Estimate -log p(x) of each image with k codes drawn from q(z|x).
+    """Estimate −log p(x), (N,) in nats per image, with k codes drawn from q(z|x) for each.
 
-        -log( 1/k · Σᵢ p(x|zᵢ) p(zᵢ) / q(zᵢ|x) )    with z₁ … zₖ from q(z|x)
+        −log( 1/k · Σᵢ p(x|zᵢ) p(zᵢ) / q(zᵢ|x) )    with z₁ … zₖ from q(z|x)
 
-    Its expectation is an upper bound of -log p(x) that gets tighter with k. With k = 1 it is the -ELBO; with
-    k of 1,000 and more it is what papers report as the NLL. (Burda, Grosse and Salakhutdinov, 2016, "Importance
-    weighted autoencoders", arXiv:1509.00519.)
+    Its expectation is an upper bound of −log p(x) that gets tighter with k. With k = 1 it is the −ELBO; with k of 1,000
+    and more it is what papers report as the NLL. (Burda, Grosse and Salakhutdinov, 2016, "Importance weighted
+    autoencoders", arXiv:1509.00519.)
 
     Args:
         model: a VAE. It is measured in float32 and in evaluation mode.
         images: (N, C, H, W), in [0, 1]; for "bernoulli" black-and-white ones, as ``ImageSet.binarized`` makes.
-        k: codes per image.
-        likelihood: ``"bernoulli"`` or ``"gaussian"``, as in ``losses.reconstruction_nll``.
-        sigma: as there; one number, or one per pixel.
+        k: codes per image, a positive whole number.
+        likelihood, sigma: as in ``losses.reconstruction_nll``, but sigma a number, or one for each pixel.
         seed: decides the draws; torch's own random numbers are left alone.
 
-    Returns:
-        (N,), in nats per image, on the model's device.
-
-    Raises:
-        ValueError: k is not a positive whole number, the model is no VAE, or the images or sigma do not fit it.
+    Raises ValueError if the model is no VAE, or the other arguments do not fit it.
     """
     k = train.whole_number("k", k)
     if not hasattr(model, "reparameterize") or isinstance(sigma, str):
@@ -136,8 +123,7 @@ def _chunk_nll(model: nn.Module, images: Tensor, k: int, chunk: int, likelihood:
 def active_units(mean: Tensor) -> Tensor:
     """Say which latent dimensions are used: (latent_dim,), boolean, from the encoder's means (N, latent_dim).
 
-    A unit is active if the variance of its mean over the images exceeds 0.01 (Burda et al., 2016,
-    arXiv:1509.00519, section 5.2).
+    They are those whose mean has a variance of more than 0.01 (Burda et al., 2016, arXiv:1509.00519, section 5.2).
     """
     return at_least_float32(mean).var(0) > 0.01
 
@@ -145,15 +131,12 @@ def active_units(mean: Tensor) -> Tensor:
 def frechet_distance(features: Tensor, others: Tensor) -> float:
     """Return how far two sets of feature vectors, (N, D) and (M, D), are apart, as if both were Gaussian.
 
-        |m₁ − m₂|² + tr(S₁ + S₂ − 2 (S₁S₂)^½)
+        |m₁ − m₂|² + tr(S₁ + S₂ − 2 (S₁S₂)^½)    with the means m and covariances S
 
-    with the means m and covariances S. It is 0 for equal Gaussians, and a little more for finite draws from equal
-    ones, the more the fewer they are: compare only scores of equally many images. (Heusel et al., 2017, "GANs trained
-    by a two time-scale update rule", arXiv:1706.08500. Their features are Inception's, so the numbers cannot be
-    compared.)
-
-    Raises:
-        ValueError: the features are not finite, of fewer than two images, or the two sets differ in D.
+    It is 0 for equal Gaussians, and a little more for finite draws from equal ones, the more the fewer they are:
+    compare only scores of equally many images. (Heusel et al., 2017, "GANs trained by a two time-scale update rule",
+    arXiv:1706.08500. Their features are Inception's, so the numbers cannot be compared.) Raises ValueError if the
+    features are not finite, of fewer than two images, or of different D.
     """
     if features.shape[1:] != others.shape[1:]:
         raise ValueError(f"Both need the same D, but are {tuple(features.shape)} and {tuple(others.shape)}.")
@@ -169,103 +152,63 @@ def _mean_and_covariance(features: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 def _gaussian_distance(mean, covariance, other_mean, other_covariance) -> float:
     # The trace of (S₁S₂)^½ is the sum of the square roots of the eigenvalues of S₁S₂, which are real and not negative.
-    eigenvalues = np.linalg.eigvals(covariance @ other_covariance).real.clip(min=0)
-    return float(
-        np.square(mean - other_mean).sum()
-        + np.trace(covariance)
-        + np.trace(other_covariance)
-        - 2 * np.sqrt(eigenvalues).sum()
-    )
+    roots = np.sqrt(np.linalg.eigvals(covariance @ other_covariance).real.clip(min=0))
+    return float(np.square(mean - other_mean).sum() + np.trace(covariance + other_covariance) - 2 * roots.sum())
 
 
-def scoreboard(
-    entries: dict[str, nn.Module],
-    images: ImageSet,
-    *,
-    k: int = 100,
-    likelihood: str = "bernoulli",
-    sigma: float | Tensor = 1.0,
-) -> "Scoreboard":
-    """Measure models on held-out images, one row for each, and one for the images themselves.
+def scoreboard(entries: dict[str, nn.Module], images: ImageSet, *, k: int = 100) -> "Scoreboard":
+    """Measure models on held-out images: a table of dicts with the keys of ``COLUMNS``, one for each model.
 
-    With "bernoulli", rate, distortion and NLL are for the images in black and white
-    (``ImageSet.binarized``), the rest is for the images as they are. A cell stays empty where a measure
-    means nothing: a plain autoencoder has no likelihood, and the sample score is for digits only.
+    Rate, distortion and NLL are for the images in black and white (``ImageSet.binarized``), the rest is for the images
+    as they are. A cell stays empty where a measure means nothing: a plain autoencoder has no likelihood, and the sample
+    score is for digits only, where the images themselves get a row too.
 
     Args:
         entries: name → model, on any device, VAEs and autoencoders mixed.
-        images: held-out images with labels. 1,000 are enough, but not the first 1,000: digits that follow each other
-            in MNIST are often of one writer. ``subset(slice(None, None, 10))`` takes every tenth.
-        k: draws per image for the NLL, see ``importance_weighted_nll``.
-        likelihood: as there.
-        sigma: as there.
-
-    Returns:
-        A list of rows that shows itself as a table. Each row is a dict with the keys of ``COLUMNS``.
-
-    Raises:
-        ValueError: there are too few images to compare distributions.
+        images: held-out images with labels, at least 100, or a ValueError is raised. 1,000 are enough, but every tenth
+            of MNIST's, ``subset(slice(None, None, 10))``: neighbours are often of one writer.
+        k: codes per image, as in ``importance_weighted_nll``.
     """
     if len(images) < 100:
         raise ValueError(f"A scoreboard needs at least 100 images, but got {len(images)}.")
     board = Scoreboard()
     for name, model in entries.items():
+        pictures = images.floats.to(next(model.parameters()).device)
         with train.measuring(model):
-            board.append({"model": name, **_row(model, images, k, likelihood, sigma)})
+            codes = encode_all(model, pictures)
+            row = {"model": name, "probe_accuracy": linear_probe_accuracy(codes, images.labels)}
+            row["squared_error"] = losses.squared_error(decode_all(model, codes), pictures).mean().item()
+            if hasattr(model, "reparameterize"):
+                black_and_white = images.binarized()
+                elbo = train.measure(model, black_and_white, losses.negative_elbo)
+                row |= {"neg_elbo": elbo["loss"], "rate": elbo["rate"], "distortion": elbo["distortion"]}
+                row["nll"] = importance_weighted_nll(model, black_and_white.floats, k).mean().item()
+                row["active_units"] = int(active_units(codes).sum())
+                if images.label_names == _DIGITS:
+                    row["frechet"] = _sample_score(model.sample(len(images)))
+        board.append(row)
     if images.label_names == _DIGITS:
         board.append({"model": "the images themselves", "frechet": _sample_score(images.floats)})
     return board
-
-
-def _row(model: nn.Module, data: ImageSet, k: int, likelihood: str, sigma) -> dict:
-    images = data.floats.to(next(model.parameters()).device)
-    is_vae = hasattr(model, "reparameterize")
-    codes = encode_all(model, images)
-    reconstructions = decode_all(model, codes)
-    row = {
-        "squared_error": losses.squared_error(reconstructions, images).mean().item(),
-        "probe_accuracy": linear_probe_accuracy(codes, data.labels),
-    }
-    if not is_vae:
-        return row
-    data = data.binarized() if likelihood == "bernoulli" else data
-    scale = {"likelihood": likelihood, "sigma": sigma}
-    elbo = train.measure(model, data, functools.partial(losses.negative_elbo, **scale))
-    row |= {
-        "neg_elbo": elbo["loss"],
-        "rate": elbo["rate"],
-        "distortion": elbo["distortion"],
-        "nll": importance_weighted_nll(model, data.floats, k, **scale).mean().item(),
-        "active_units": int(active_units(codes).sum()),
-    }
-    if data.label_names == _DIGITS:
-        row["frechet"] = _sample_score(model.sample(len(data)))
-    return row
 
 
 def linear_probe_accuracy(codes: Tensor, labels: Tensor) -> float:
     """Return how often a linear classifier names the right class from the code, in 5-fold cross-validation.
 
     Args:
-        codes: (N, latent_dim), or (N, C, H, W) if the code is a stack of feature maps.
+        codes: (N, latent_dim), or (N, C, H, W) if the code is a stack of feature maps. They must be finite.
         labels: (N,) class numbers, or (N, A) attributes; then the mean over the attributes of which two classes are
             seen at least five times, once in each fold. If there is none, the result is NaN.
-
-    Raises:
-        ValueError: there is not a label for each code, or a code is not finite.
     """
     if len(labels) != len(codes) or not codes.isfinite().all():
         raise ValueError(f"A probe needs finite codes and a label for each, but got {len(codes)} and {len(labels)}.")
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import cross_val_score
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn import linear_model, model_selection, pipeline, preprocessing
 
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    probe = pipeline.make_pipeline(preprocessing.StandardScaler(), linear_model.LogisticRegression(max_iter=1000))
     inputs = at_least_float32(codes).flatten(1).cpu().numpy()
     targets = labels.cpu().reshape(len(labels), -1).T.numpy()
     enough = [y for y in targets if (np.unique(y, return_counts=True)[1] >= 5).sum() > 1]
-    scores = [cross_val_score(probe, inputs, y, cv=5).mean() for y in enough]
+    scores = [model_selection.cross_val_score(probe, inputs, y, cv=5).mean() for y in enough]
     return float(np.mean(scores)) if scores else math.nan
 
 
@@ -295,19 +238,13 @@ COLUMNS = {
 class Scoreboard(list):
     """A list of rows that shows itself as a table. Append a dict to add a row; what is missing or NaN shows as "–"."""
 
-    def _cells(self) -> list[list[str]]:
-        def text(key: str, value) -> str:
-            return "–" if value != value else COLUMNS[key][1].format(value)  # only NaN differs from itself
-
-        rows = [[text(key, row.get(key, math.nan)) for key in COLUMNS] for row in self]
-        return [[heading for heading, _ in COLUMNS.values()], *rows]
-
     def __repr__(self) -> str:
-        cells = self._cells()
-        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        return "\n".join("  ".join(map(str.rjust, row, widths)) for row in cells)
+        lines = [[heading for heading, _ in COLUMNS.values()], ["---:"] * len(COLUMNS)]
+        for row in self:
+            cells = [(row.get(key, math.nan), style) for key, (_, style) in COLUMNS.items()]
+            lines.append(["–" if value != value else style.format(value) for value, style in cells])  # NaN ≠ NaN
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join(f"| {' | '.join(map(str.rjust, line, widths))} |" for line in lines)
 
-    def _repr_html_(self) -> str:
-        head, *rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self._cells()]
-        head = head.replace("td>", "th>")
-        return f"<table><thead><tr>{head}</tr></thead><tbody><tr>{'</tr><tr>'.join(rows)}</tr></tbody></table>"
+    def _repr_markdown_(self) -> str:
+        return html.escape(repr(self))

@@ -10,49 +10,32 @@ from vae_helpers.models import at_least_float32
 
 
 def squared_error(reconstruction: Tensor, images: Tensor) -> Tensor:
-    """Return the squared error of each image, summed over its pixels: Σⱼ (x̂ⱼ − xⱼ)².
+    """Return the squared error of each image, (N,), summed over its pixels in squared grey levels: Σⱼ (x̂ⱼ − xⱼ)².
 
-    Args:
-        reconstruction: (N, C, H, W), any real numbers.
-        images: (N, C, H, W), in [0, 1].
-
-    Returns:
-        (N,), in squared grey levels per image.
-
-    Raises:
-        ValueError: the shapes differ (PyTorch would quietly broadcast them), or the images are not in [0, 1]. The
-            second is checked on a CPU only, because a GPU would have to wait for the answer.
+    Raises ValueError if the two have not one shape, (N, C, H, W), because PyTorch would quietly broadcast them, and if
+    the images are not in [0, 1]; that is checked on a CPU only, because a GPU would have to wait for the answer.
     """
     _check_images(reconstruction, images)
     return (reconstruction - images).square().flatten(1).sum(1)
 
 
 def reconstruction_loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Return the (N,) squared errors of ``model(images)``: what a plain autoencoder minimises.
-
-    It has the form that ``train.fit`` expects of a loss. The labels are not used.
-    """
+    """Return the (N,) squared errors of ``model(images)``: what a plain autoencoder minimises, labels not used."""
     return squared_error(model(images), images)
 
 
 def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
-    """Return the divergence of each code's Gaussian N(mean, exp(log_var)) from the prior N(0, I).
+    """Return the *rate*, (N,) in nats per image: how far each code's Gaussian N(mean, exp(log_var)) is from N(0, I).
 
         D_KL = ½ Σⱼ (μⱼ² + σⱼ² − log σⱼ² − 1)
 
-    It is never negative, and 0 only where every mean is 0 and every variance 1. (Kingma and Welling, 2014,
-    "Auto-encoding variational Bayes", arXiv:1312.6114, appendix B.)
+    It is never negative, and 0 only where every mean is 0 and every variance 1. It is infinite from a log_var of 89 on,
+    where σ² is more than float32 can hold. (Kingma and Welling, 2014, "Auto-encoding variational Bayes",
+    arXiv:1312.6114, appendix B.)
 
     Args:
         mean: (N, latent_dim).
-        log_var: (N, latent_dim), the logarithms of the variances σ².
-
-    Returns:
-        (N,), in nats per image, summed over the latent dimensions. This is the *rate*. It is infinite from a log_var
-        of 89 on, where σ² is more than float32 can hold.
-
-    Raises:
-        ValueError: the shapes differ, or are not these.
+        log_var: (N, latent_dim), the logarithms of the variances σ². Another shape raises a ValueError.
     """
     _check_alike("mean", mean, "log_var", log_var)
     if mean.ndim != 2:
@@ -63,40 +46,29 @@ def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
 
 
 def reconstruction_nll(
-    reconstruction: Tensor,
-    images: Tensor,
-    likelihood: str = "bernoulli",
-    sigma: float | Tensor | str = 1.0,
-    logits: Tensor | None = None,
+    reconstruction: Tensor, images: Tensor, likelihood="bernoulli", sigma: float | Tensor | str = 1.0, logits=None
 ) -> Tensor:
-    """Return -log p(x|z) of each image: how badly the decoder's output explains it.
+    """Return the *distortion* −log p(x|z), (N,) in nats per image: how badly the decoder's output explains each.
 
     With x an image and x̂ its reconstruction, summed over the pixels j:
 
         bernoulli:  −Σⱼ xⱼ log x̂ⱼ + (1 − xⱼ) log(1 − x̂ⱼ)
         gaussian:    Σⱼ (xⱼ − x̂ⱼ)² / 2σ² + log σ + ½ log 2π
 
-    "bernoulli" is the likelihood of black-and-white images, x̂ being the probability that a pixel is white. For
-    grey images it is used as a loss all the same, but then it is no logarithm of a probability. Without logits, x̂ is
-    kept within [1e-30, 1 − 2⁻²⁴], so that a pixel predicted wrongly with certainty costs many nats (69 or 17), but not
-    infinitely many; such a pixel has no gradient, and learns nothing.
+    "bernoulli" is the likelihood of black-and-white images, x̂ being the probability that a pixel is white. For grey
+    images it serves as a loss too, but is not the logarithm of a probability. Without logits, x̂ is kept within
+    [1e-30, 1 − 2⁻²⁴]: a pixel predicted wrongly with certainty costs 69 or 17 nats, and has no gradient to learn from.
+    All constants are there; "gaussian" can be negative, because a density can be more than 1.
 
     Args:
-        reconstruction: (N, C, H, W); for "bernoulli" in [0, 1], that is, after the sigmoid.
-        images: (N, C, H, W), in [0, 1].
+        reconstruction, images: (N, C, H, W), in [0, 1]; for "gaussian" the reconstruction may lie outside.
         likelihood: ``"bernoulli"`` or ``"gaussian"``.
-        sigma: for "gaussian" the standard deviation of a pixel, in grey levels, a positive number. A tensor
-            (such as ``log_sigma.exp()`` with a parameter ``log_sigma``) can be learnt, and can differ between
-            pixels if it has a shape that broadcasts to the images'. ``"optimal"`` takes the σ that makes these images
-            most likely, their root mean squared error, but at least 1/256, one step of an 8-bit grey level (Rybkin,
-            Daniilidis and Levine, 2021, "Simple and effective VAE training with calibrated decoders",
-            arXiv:2006.13202).
+        sigma: for "gaussian" the standard deviation of a pixel, in grey levels. A tensor can be learnt (such as
+            ``log_sigma.exp()``), and can differ between pixels if its shape broadcasts to the images'. ``"optimal"``
+            is the σ that makes these images most likely, their root mean squared error, but at least 1/256, one
+            step of an 8-bit grey level (Rybkin, Daniilidis and Levine, 2021, arXiv:2006.13202).
         logits: (N, C, H, W), for "bernoulli": what the reconstruction is the sigmoid of, where that is known
             (``VAEOutput.logits``). The result is then exact and has a gradient, however certain the decoder is.
-
-    Returns:
-        (N,), in nats per image, with all constants. This is the *distortion*. For "gaussian" it can be negative,
-        because a density can be more than 1.
 
     Raises:
         ValueError: the shapes differ, an unknown likelihood, or a number sigma ≤ 0. On a CPU also: the images (or the
@@ -104,30 +76,29 @@ def reconstruction_nll(
     """
     _check_images(reconstruction, images)
     reconstruction = at_least_float32(reconstruction)
+    if likelihood == "bernoulli" and logits is not None:
+        return F.binary_cross_entropy_with_logits(logits, images, reduction="none").flatten(1).sum(1)
     if likelihood == "bernoulli":
-        if logits is not None:
-            return F.binary_cross_entropy_with_logits(logits, images, reduction="none").flatten(1).sum(1)
         # NaN passes, for ``fit`` to report.
         _check_range("probabilities", reconstruction.detach().nan_to_num(0.5), "put the logits through torch.sigmoid")
         # Kept away from 0 and 1, where a logarithm and its gradient would be infinite.
         log_white = reconstruction.clamp_min(1e-30).log()
         log_black = (-reconstruction.clamp_max(1 - 2**-24)).log1p()
         return -(images * log_white + (1 - images) * log_black).flatten(1).sum(1)
-    if likelihood == "gaussian":
-        if isinstance(sigma, str) and sigma == "optimal":
-            # Its derivative is 0 at the optimum, so nothing is lost by not following it.
-            sigma = (images - reconstruction).detach().square().mean().sqrt().clamp_min(1 / 256)
-        else:
-            sigma = _checked_sigma(sigma, images)
-        nll = 0.5 * ((images - reconstruction) / sigma).square() + sigma.log() + 0.5 * math.log(2 * math.pi)
-        return nll.flatten(1).sum(1)
-    raise ValueError(f"There is no likelihood {likelihood!r}; choose 'bernoulli' or 'gaussian'.")
+    if likelihood != "gaussian":
+        raise ValueError(f"There is no likelihood {likelihood!r}; choose 'bernoulli' or 'gaussian'.")
+    sigma = _pixel_sigma(sigma, images, reconstruction)
+    nll = 0.5 * ((images - reconstruction) / sigma).square() + sigma.log() + 0.5 * math.log(2 * math.pi)
+    return nll.flatten(1).sum(1)
 
 
-def _checked_sigma(sigma: float | Tensor, images: Tensor) -> Tensor:
+def _pixel_sigma(sigma: float | Tensor | str, images: Tensor, reconstruction: Tensor) -> Tensor:
     """Return sigma as a tensor that broadcasts to the images, or raise ValueError."""
     if isinstance(sigma, str):
-        raise ValueError(f'sigma must be a number or "optimal", but is {sigma!r}.')
+        if sigma != "optimal":
+            raise ValueError(f'sigma must be a number or "optimal", but is {sigma!r}.')
+        # Its derivative is 0 at the optimum, so nothing is lost by not following it.
+        return (images - reconstruction).detach().square().mean().sqrt().clamp_min(1 / 256)
     sigma = torch.as_tensor(sigma, dtype=at_least_float32(images).dtype)
     # A sigma that is learnt is for ``fit`` to judge, which can put it back.
     if sigma.device.type == "cpu" and not (sigma.requires_grad or (sigma > 0).all()):
@@ -141,39 +112,22 @@ def _checked_sigma(sigma: float | Tensor, images: Tensor) -> Tensor:
 
 
 def negative_elbo(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor | None = None,
-    *,
-    beta: float = 1.0,
-    likelihood: str = "bernoulli",
-    sigma: float | Tensor | str = 1.0,
-    binarize: bool = False,
+    model: nn.Module, images: Tensor, labels=None, *, beta=1.0, likelihood="bernoulli", sigma=1.0, binarize=False
 ) -> dict[str, Tensor]:
     """Return what a VAE minimises: distortion + β · rate, estimated with one draw of z per image.
 
         −ELBO(x) = E[−log p(x|z)] + D_KL(q(z|x) ‖ p(z)) ≥ −log p(x)    with z from q(z|x)
 
-    It has the form that ``train.fit`` expects of a loss; for other settings wrap it, for example
-    ``fit(model, digits, functools.partial(negative_elbo, beta=4), epochs=5)``. With ``beta`` other than 1 the loss
-    is that of Higgins et al. (2017, "beta-VAE"), and not a bound of -log p(x).
+    The dict has (N,) tensors in nats per image: ``"loss"``, ``"rate"`` (``kl_divergence``) and ``"distortion"``
+    (``reconstruction_nll``). To train with other settings, wrap it: ``functools.partial(negative_elbo, beta=4)``.
 
     Args:
-        model: a VAE: ``model(images)`` returns (reconstruction, mean, log_var, z).
-        images: (N, C, H, W), in [0, 1].
-        labels: not used.
-        beta: the weight of the rate.
-        likelihood: ``"bernoulli"`` or ``"gaussian"``, as in ``reconstruction_nll``.
-        sigma: as there.
+        model: a VAE: ``model(images)`` returns (reconstruction, mean, log_var, z); else a ValueError is raised.
+        images, likelihood, sigma: as in ``reconstruction_nll``. The labels are not used.
+        beta: the weight of the rate. With another than 1 the loss is that of Higgins et al. (2017, "beta-VAE"), and
+            not a bound of −log p(x).
         binarize: draw every pixel black or white first, with its grey level as the probability of white, anew in
             every call. Published numbers of nats for MNIST are for images made black and white in this way.
-
-    Returns:
-        (N,) tensors in nats per image: ``"loss"``, ``"rate"`` (the KL divergence) and ``"distortion"`` (the
-        reconstruction's negative log-likelihood).
-
-    Raises:
-        ValueError: as ``reconstruction_nll``, or the model is no VAE.
     """
     if binarize:
         _check_images(images, images)
@@ -208,8 +162,8 @@ def _check_images(reconstruction: Tensor, images: Tensor) -> None:
     _check_alike("The reconstruction", reconstruction, "the batch of images", images)
     for values in (images, reconstruction):
         if not values.is_floating_point() or values.ndim < 2:
-            kind = f"{values.dtype} of the shape {tuple(values.shape)}"
-            raise ValueError(f"Images must be floats in [0, 1], a batch, but are {kind}; divide 8-bit images by 255.")
+            got = f"{values.dtype} of the shape {tuple(values.shape)}"
+            raise ValueError(f"Images must be a batch of floats in [0, 1], but are {got}; divide 8-bit images by 255.")
     _check_range("images", images, "divide 8-bit images by 255, and do not standardise them")
 
 

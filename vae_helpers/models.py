@@ -1,8 +1,4 @@
-"""The course's models. The autoencoders and VAEs are first written out in a lesson's own cells.
-
-A model keeps every argument that it was made with as an attribute of the same name, so that
-``checkpoints.save_model`` can write them down.
-"""
+"""The course's models. The autoencoders and VAEs are first written out in a lesson's own cells."""
 
 import itertools
 import math
@@ -17,12 +13,13 @@ class Autoencoder(nn.Module):
     """What all models of the course have in common: image → code → image.
 
     They add two networks: ``encoder``, from images to codes, and ``decoder``, from codes to the logits of the pixels.
+    The arguments that a model was made with are its attributes, so that ``checkpoints.save_model`` can write them down.
     """
 
-    image_shape: tuple[int, int, int]
-    latent_dim: int
-    encoder: nn.Module
-    decoder: nn.Module
+    def __init__(self, **arguments):
+        super().__init__()
+        for name, value in arguments.items():
+            setattr(self, name, tuple(value) if isinstance(value, (list, tuple)) else value)
 
     def encode(self, images: Tensor) -> Tensor:
         """Return the codes (N, latent_dim) of images (N, C, H, W)."""
@@ -52,12 +49,9 @@ class DenseAutoencoder(Autoencoder):
         latent_dim: how many numbers a code has.
     """
 
-    def __init__(self, *, image_shape=(1, 28, 28), hidden=(256, 128), latent_dim: int = 2):
-        super().__init__()
-        self.image_shape = tuple(image_shape)
-        self.hidden = tuple(hidden)
-        self.latent_dim = latent_dim
-        widths = [math.prod(self.image_shape), *hidden, latent_dim]
+    def __init__(self, *, image_shape=(1, 28, 28), hidden=(256, 128), latent_dim=2):
+        super().__init__(image_shape=image_shape, hidden=hidden, latent_dim=latent_dim)
+        widths = [math.prod(image_shape), *hidden, latent_dim]
         self.encoder = _dense_layers(widths)
         self.decoder = _dense_layers(widths[::-1])
 
@@ -65,31 +59,19 @@ class DenseAutoencoder(Autoencoder):
 class ConvAutoencoder(Autoencoder):
     """A convolutional autoencoder (lesson 04).
 
-    The encoder halves the image's height and width once for each number in ``channels``; the decoder is its mirror
-    image. With the defaults, (1, 28, 28) becomes (16, 14, 14), (32, 7, 7), and a code.
+    With the defaults, (1, 28, 28) becomes (16, 14, 14), (32, 7, 7), and a code of 16 numbers. The decoder mirrors it.
 
     Args:
-        image_shape: (C, H, W) of the images.
+        image_shape: (C, H, W) of the images. H and W must be even as often as they are halved, else a ValueError.
         channels: feature maps after each halving.
         latent_dim: how many numbers a code has.
-
-    Raises:
-        ValueError: height or width cannot be halved so often.
     """
 
-    def __init__(self, *, image_shape=(1, 28, 28), channels=(16, 32), latent_dim: int = 16):
-        super().__init__()
-        self.image_shape = tuple(image_shape)
-        self.channels = tuple(channels)
-        self.latent_dim = latent_dim
-        small = _halved(self.image_shape, self.channels)
-        down, up = [], []
-        for size_in, size_out in itertools.pairwise([image_shape[0], *channels]):
-            down += [nn.Conv2d(size_in, size_out, 4, stride=2, padding=1), nn.SiLU()]
-            # Collected from the image inwards, and used in reverse.
-            up += [nn.ConvTranspose2d(size_out, size_in, 4, stride=2, padding=1), nn.SiLU()]
-        self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), latent_dim))
-        self.decoder = nn.Sequential(nn.Linear(latent_dim, math.prod(small)), nn.Unflatten(1, small), *up[::-1])
+    def __init__(self, *, image_shape=(1, 28, 28), channels=(16, 32), latent_dim=16):
+        super().__init__(image_shape=image_shape, channels=channels, latent_dim=latent_dim)
+        down, size, up = _conv_layers(image_shape, channels)
+        self.encoder = nn.Sequential(*down, nn.Linear(size, latent_dim))
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, size), *up)
         # Dark images to begin with. From mid-grey ones, training on digits can overshoot to black and stay there.
         nn.init.constant_(self.decoder[-1].bias, -2.0)
 
@@ -100,8 +82,7 @@ class VAEOutput(NamedTuple("VAEOutput", [(part, Tensor) for part in ("reconstruc
     - ``reconstruction``: (N, C, H, W), in [0, 1], decode(z)
     - ``mean`` and ``log_var``: (N, latent_dim), the centre and log σ² of each code's Gaussian q(z|x)
     - ``z``: (N, latent_dim), the code, drawn from it
-    - ``logits``, beside these four: what the reconstruction is the sigmoid of, with a gradient also where that is
-      rounded to 0 or 1; None if the model decodes in another way
+    - ``logits``, beside these four: what the reconstruction is the sigmoid of, or None if the model decodes otherwise
     """
 
     logits: Tensor | None = None
@@ -110,28 +91,23 @@ class VAEOutput(NamedTuple("VAEOutput", [(part, Tensor) for part in ("reconstruc
 class VAE(Autoencoder):
     """What all VAEs of the course have in common (lesson 07).
 
-    The prior p(z) is N(0, I), and q(z|x) is a Gaussian with independent dimensions. The ``encoder`` of a VAE gives
-    2 · ``latent_dim`` numbers. Instead of the two networks, it can have its own ``encode`` and ``decode``.
+    The prior p(z) is N(0, I), and q(z|x) is a Gaussian with independent dimensions, so that the ``encoder`` gives
+    2 · ``latent_dim`` numbers. Instead of the two networks, a VAE can have its own ``encode`` and ``decode``.
     """
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return mean and log_var of q(z|x), each (N, latent_dim), for images (N, C, H, W)."""
-        mean, log_var = at_least_float32(super().encode(images)).chunk(2, dim=1)
-        return mean, log_var
+        return at_least_float32(super().encode(images)).chunk(2, dim=1)
 
     def reparameterize(self, mean: Tensor, log_var: Tensor) -> Tensor:
-        """Draw z = mean + σ · ε with ε from N(0, I), so that gradients reach mean and log_var.
-
-        (Kingma and Welling, 2014, "Auto-encoding variational Bayes", arXiv:1312.6114.)
-        """
+        """Draw z = mean + σ · ε with ε from N(0, I), so that gradients reach both (Kingma and Welling, 2014)."""
         sigma = torch.exp(0.5 * log_var)
         return mean + sigma * torch.randn_like(sigma)
 
     def forward(self, images: Tensor) -> VAEOutput:
-        """Encode the images (N, C, H, W), draw a code for each, and decode it.
+        """Encode the images (N, C, H, W), draw a code for each, in evaluation mode too, and decode it.
 
-        The code is drawn in evaluation mode too, because the ELBO is defined with it. The best single
-        reconstruction of an image is that of the mean: ``decode(encode(images)[0])``.
+        The best single reconstruction of an image is that of the mean: ``decode(encode(images)[0])``.
         """
         mean, log_var = self.encode(images)
         z = self.reparameterize(mean, log_var)
@@ -157,17 +133,12 @@ def decode_with_logits(model: nn.Module, z: Tensor) -> tuple[Tensor, Tensor | No
 class DenseVAE(VAE):
     """A fully connected VAE: the autoencoder of lesson 03 with twice as many outputs of the encoder (lesson 07).
 
-    Args:
-        image_shape, hidden, latent_dim: as those of ``DenseAutoencoder``. Without hidden layers, the VAE is linear up
-            to the decoder's sigmoid.
+    Its arguments are those of ``DenseAutoencoder``. Without hidden layers, it is linear up to the decoder's sigmoid.
     """
 
-    def __init__(self, *, image_shape=(1, 28, 28), hidden=(256, 128), latent_dim: int = 2):
-        super().__init__()
-        self.image_shape = tuple(image_shape)
-        self.hidden = tuple(hidden)
-        self.latent_dim = latent_dim
-        pixels = math.prod(self.image_shape)
+    def __init__(self, *, image_shape=(1, 28, 28), hidden=(256, 128), latent_dim=2):
+        super().__init__(image_shape=image_shape, hidden=hidden, latent_dim=latent_dim)
+        pixels = math.prod(image_shape)
         self.encoder = _dense_layers([pixels, *hidden, 2 * latent_dim])
         self.decoder = _dense_layers([latent_dim, *hidden[::-1], pixels])
 
@@ -175,57 +146,27 @@ class DenseVAE(VAE):
 class ConvVAE(VAE):
     """A convolutional VAE (lesson 08).
 
-    The encoder halves the image's height and width once for each number in ``channels``, then a hidden dense
-    layer leads to mean and log_var. The decoder is its mirror image. With the defaults, (1, 28, 28) becomes
-    (32, 14, 14), (64, 7, 7), 256 numbers, and a code.
+    With the defaults, (1, 28, 28) becomes (32, 14, 14), (64, 7, 7), 256 numbers, and mean and log_var, 16 numbers each.
 
     Args:
-        image_shape: (C, H, W) of the images.
-        channels: feature maps after each halving.
-        blocks: residual blocks that follow each halving in the encoder and come before each doubling in the
-            decoder; more make a better and slower model.
+        image_shape, channels, latent_dim: as those of ``ConvAutoencoder``.
+        blocks: residual blocks after each halving and before each doubling; more make a better and slower model.
         hidden: width of the dense layer on either side of the code.
-        latent_dim: how many numbers a code has.
-
-    Raises:
-        ValueError: height or width cannot be halved so often.
     """
 
-    def __init__(
-        self, *, image_shape=(1, 28, 28), channels=(32, 64), blocks: int = 0, hidden: int = 256, latent_dim: int = 16
-    ):
-        super().__init__()
-        self.image_shape = tuple(image_shape)
-        self.channels = tuple(channels)
-        self.blocks = blocks
-        self.hidden = hidden
-        self.latent_dim = latent_dim
-        small = _halved(self.image_shape, self.channels)
-        down, up = [], []
-        for size_in, size_out in itertools.pairwise([image_shape[0], *channels]):
-            down += [nn.Conv2d(size_in, size_out, 4, stride=2, padding=1), nn.SiLU()]
-            down += [ResidualBlock(size_out) for _ in range(blocks)]
-            # Collected from the image inwards, and used in reverse.
-            up += [nn.ConvTranspose2d(size_out, size_in, 4, stride=2, padding=1), nn.SiLU()]
-            up += [ResidualBlock(size_out) for _ in range(blocks)]
-        self.encoder = nn.Sequential(
-            *down, nn.Flatten(), nn.Linear(math.prod(small), hidden), nn.SiLU(), nn.Linear(hidden, 2 * latent_dim)
-        )
-        self.decoder = nn.Sequential(
-            nn.Linear(latent_dim, hidden),
-            nn.SiLU(),
-            nn.Linear(hidden, math.prod(small)),
-            nn.Unflatten(1, small),
-            *up[::-1],
-        )
+    def __init__(self, *, image_shape=(1, 28, 28), channels=(32, 64), blocks=0, hidden=256, latent_dim=16):
+        arguments = {"channels": channels, "blocks": blocks, "hidden": hidden, "latent_dim": latent_dim}
+        super().__init__(image_shape=image_shape, **arguments)
+        down, size, up = _conv_layers(image_shape, channels, blocks)
+        self.encoder = nn.Sequential(*down, nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, 2 * latent_dim))
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, hidden), nn.SiLU(), nn.Linear(hidden, size), *up)
 
 
 class ResidualBlock(nn.Module):
     """Two 3×3 convolutions whose result is added to their input, (N, C, H, W) → (N, C, H, W).
 
-    At the start it passes its input through unchanged, so that a deep model trains as easily as a shallow one.
-    (He et al., 2016, "Identity mappings in deep residual networks", arXiv:1603.05027; the zero start is that of
-    Zhang et al., 2019, "Fixup initialization", arXiv:1901.09321.)
+    At first it passes its input through unchanged, so that a deep model trains as easily as a shallow one. (He et al.,
+    2016, "Identity mappings in deep residual networks", arXiv:1603.05027; Zhang et al., 2019, arXiv:1901.09321.)
     """
 
     def __init__(self, channels: int):
@@ -243,49 +184,48 @@ class ResidualBlock(nn.Module):
 class FaceVAE(VAE):
     """A convolutional VAE for colour images of faces (lesson 10).
 
-    The encoder halves the image's height and width once for each number in ``channels``; one dense layer leads to
-    mean and log_var, and one back from the code. With the defaults, (3, 64, 64) becomes (256, 4, 4), and a code of
-    128 numbers. Batch normalisation keeps the many layers trainable at a high learning rate.
+    With the defaults, (3, 64, 64) becomes (256, 4, 4), and a mean and a log_var of 128 numbers each. Batch
+    normalisation keeps the many layers trainable at a high learning rate.
 
     Args:
-        image_shape: (C, H, W) of the images.
-        channels: feature maps after each halving. The decoder has the same in reverse, and half of the first after
-            the last doubling.
-        latent_dim: how many numbers a code has.
+        image_shape, channels, latent_dim: as those of ``ConvAutoencoder``. The decoder has the channels in reverse,
+            and half of the first after the last doubling.
         doubling: how the decoder doubles height and width: ``"nearest"`` repeats every pixel and then convolves;
-            ``"transposed"`` is a transposed convolution.
-
-    Raises:
-        ValueError: height or width cannot be halved so often, or an unknown way of doubling.
+            ``"transposed"`` is a transposed convolution. Another raises a ValueError.
     """
 
-    def __init__(
-        self, *, image_shape=(3, 64, 64), channels=(32, 64, 128, 256), latent_dim: int = 128, doubling: str = "nearest"
-    ):
-        super().__init__()
+    def __init__(self, *, image_shape=(3, 64, 64), channels=(32, 64, 128, 256), latent_dim=128, doubling="nearest"):
         if doubling not in _DOUBLINGS:
             raise ValueError(f"There is no doubling {doubling!r}; choose one of: {', '.join(_DOUBLINGS)}.")
-        self.image_shape = tuple(image_shape)
-        self.channels = tuple(channels)
-        self.latent_dim = latent_dim
-        self.doubling = doubling
-        small = _halved(self.image_shape, self.channels)
+        super().__init__(image_shape=image_shape, channels=channels, latent_dim=latent_dim, doubling=doubling)
+        small = _halved(image_shape, channels)
         down, up = [], []
         for size_in, size_out in itertools.pairwise([image_shape[0], *channels]):
             down += [nn.Conv2d(size_in, size_out, 4, stride=2, padding=1), nn.BatchNorm2d(size_out), nn.SiLU()]
         for size_in, size_out in itertools.pairwise([*channels[::-1], channels[0] // 2]):
             up += [nn.BatchNorm2d(size_in), nn.SiLU(), *_DOUBLINGS[doubling](size_in, size_out)]
+        up += [nn.BatchNorm2d(size_out), nn.SiLU(), nn.Conv2d(size_out, image_shape[0], 3, padding=1)]
         self.encoder = nn.Sequential(*down, nn.Flatten(), nn.Linear(math.prod(small), 2 * latent_dim))
-        self.decoder = nn.Sequential(
-            *(nn.Linear(latent_dim, math.prod(small)), nn.Unflatten(1, small), *up),
-            *(nn.BatchNorm2d(size_out), nn.SiLU(), nn.Conv2d(size_out, image_shape[0], 3, padding=1)),
-        )
+        self.decoder = nn.Sequential(nn.Linear(latent_dim, math.prod(small)), nn.Unflatten(1, small), *up)
 
 
 _DOUBLINGS = {
     "nearest": lambda c, d: (nn.Upsample(scale_factor=2), nn.Conv2d(c, d, 3, padding=1)),
     "transposed": lambda c, d: (nn.ConvTranspose2d(c, d, 4, stride=2, padding=1),),
 }
+
+
+def _conv_layers(image_shape, channels, blocks: int = 0) -> tuple[list[nn.Module], int, list[nn.Module]]:
+    """Return layers from images to feature maps, how many numbers these have, and layers from such numbers back."""
+    small = _halved(image_shape, channels)
+    down, up = [], []
+    for size_in, size_out in itertools.pairwise([image_shape[0], *channels]):
+        down += [nn.Conv2d(size_in, size_out, 4, stride=2, padding=1), nn.SiLU()]
+        down += [ResidualBlock(size_out) for _ in range(blocks)]
+        # Collected from the image inwards, and used in reverse.
+        up += [nn.ConvTranspose2d(size_out, size_in, 4, stride=2, padding=1), nn.SiLU()]
+        up += [ResidualBlock(size_out) for _ in range(blocks)]
+    return [*down, nn.Flatten()], math.prod(small), [nn.Unflatten(1, small), *up[::-1]]
 
 
 def _halved(image_shape: tuple[int, ...], channels: tuple[int, ...]) -> tuple[int, int, int]:

@@ -27,13 +27,10 @@ Loss = Callable[[nn.Module, Tensor, Tensor], "Tensor | dict[str, Tensor]"]
 
 @dataclass
 class History:
-    """What happened in each whole epoch, for every quantity that the loss returned.
+    """What happened in each whole epoch: name → one number per epoch, for every quantity that the loss returned.
 
-    Attributes:
-        train: name → mean over the epoch's training images, one number per epoch.
-        valid: the same for the held-out images, measured after the epoch; empty without held-out images, and NaN for
-            the epochs before a resumed training was given some.
-        seconds: wall time of each epoch, without the measuring of held-out images.
+    ``train`` has means over the epoch's training images, and ``valid`` over the held-out images after it: empty without
+    such images, NaN for epochs before a resumed training had some. ``seconds`` are wall times without measuring them.
     """
 
     train: dict[str, list[float]] = field(default_factory=dict)
@@ -54,52 +51,37 @@ def fit(
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
 ) -> History:
-    """Train ``model`` in place with Adam and leave it on the device, in evaluation mode.
+    """Train ``model`` in place with Adam, and leave it on the device, in evaluation mode.
 
-    The learning rate follows one cycle: it climbs to ``lr`` in the first tenth of the steps and then falls
-    to almost nothing (Smith and Topin, 2018, "Super-convergence", arXiv:1708.07120).
-
-    Interrupting (the stop button in Jupyter, Ctrl-C in a terminal) ends the training and keeps what was learnt.
-
-    Models with convolutions train in bfloat16 where that is faster (``mixed_precision``).
+    The learning rate follows one cycle: it climbs to ``lr`` in the first tenth of the steps and then falls to almost
+    nothing (Smith and Topin, 2018, "Super-convergence", arXiv:1708.07120). Models with convolutions train in bfloat16
+    where that is faster (``mixed_precision``). Interrupting (the stop button in Jupyter, Ctrl-C in a terminal) ends the
+    training and keeps what was learnt.
 
     Args:
-        model: any module.
         data: images or sounds, or anything else with the ``len``, ``to`` and ``batches`` of an ``ImageSet``.
         loss: called as ``loss(model, images, labels)``. Returns the (N,) losses of the images, or a dict of
             such tensors, of which ``"loss"`` is minimised and the others are recorded.
-        epochs: how often every image is seen.
+        epochs, batch_size, lr: how often every image is seen, images per step, and the highest learning rate.
         valid: held-out images, to be measured after each epoch (``measure``); the training is the same without them.
-        batch_size: images per step.
-        lr: the highest learning rate.
         seed: decides the order of the images. Starting weights, and noise that the model or the loss draws, follow
             PyTorch's own seed (``device.seed_everything``).
-        device: where to train; ``device.pick_device`` chooses, or checks that the device is there.
-        checkpoint: a file that keeps the state of the training after every epoch. If it is there already, the
-            training goes on from it, and ends with the same model as one that was never stopped. Where it cannot be
-            written, because the disk is full, the training goes on without.
-
-    Returns:
-        What happened in each epoch.
+        device: where to train; without it, ``device.pick_device`` chooses.
+        checkpoint: a file that keeps the state of the training after every epoch, unless the disk is full. If it is
+            there already, the training goes on from it, and ends with the same model as one that was never stopped.
 
     Raises:
         ValueError: there are no images, a number is not positive, the device is missing, the loss does not return
-            one number per image, or the checkpoint is damaged or of a training with another model, loss, data or
-            setting; the model is then as it was.
-        FloatingPointError: the loss or a weight became NaN or infinite. The model is put back to the end of the last
-            epoch that went well.
+            one number per image, or the checkpoint is damaged or of another training; the model is then as it was.
+        FloatingPointError: the loss or a weight is not finite. The model is as it was before that epoch.
     """
     epochs, batch_size = whole_number("epochs", epochs), whole_number("batch_size", batch_size)
     if not 0 < lr < math.inf:
         raise ValueError(f"lr must be more than 0 and finite, but is {lr}.")
-    _check_set("data", data)
-    if valid is not None:
-        _check_set("valid", valid)
     device = pick_device(device)
+    data = _checked("data", data).to(device)
+    valid = None if valid is None else _checked("valid", valid).to(device)
     model.to(device, memory_format=torch.channels_last)
-    data = data.to(device)
-    valid = valid.to(device) if valid is not None else None
-
     total = epochs * math.ceil(len(data) / batch_size)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=device.type != "mps")
     # A tenth of exactly ten steps would be a climb without a step, by which OneCycleLR divides.
@@ -115,8 +97,7 @@ def fit(
     with tqdm(total=total, initial=done * total // epochs, file=sys.stdout, bar_format=_BAR) as progress:
         try:
             for epoch in range(done, epochs):
-                start = time.perf_counter()
-                recorded = []
+                start, recorded = time.perf_counter(), []
                 model.train()
                 with mixed_precision(model, device):
                     for images, labels in data.batches(batch_size, shuffle=True, seed=seed + epoch):
@@ -142,8 +123,8 @@ def fit(
                 progress.set_description_str(text, refresh=True)
         except KeyboardInterrupt:
             _stop_if_not_finite(model, before, recorded, len(history.seconds), lr)
-            steps = f"{progress.n:,} of {total:,} steps"
-            progress.write(f"Stopped by hand after {steps}; the model keeps what it has learnt.", file=sys.stdout)
+            text = f"Stopped by hand after {progress.n:,} of {total:,} steps; the model keeps what it has learnt."
+            progress.write(text, file=sys.stdout)
         finally:
             model.eval()
     return history
@@ -156,16 +137,13 @@ _BAR = "{desc}{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps, {elapsed}<
 def measure(model: nn.Module, data: ImageSet | SoundSet, loss: Loss = reconstruction_loss) -> dict[str, float]:
     """Return what ``loss`` returns, averaged over all images of ``data``: name → mean.
 
-    The model computes in float32 and in evaluation mode (``measuring``). Noise that it draws is the same in every
-    call. Arguments are those of ``fit``.
+    Arguments are those of ``fit``. The model computes in float32 and in evaluation mode, and noise that it draws is the
+    same in every call.
     """
-    _check_set("data", data)
-    device = next(model.parameters()).device
-    recorded = []
+    data, recorded = _checked("data", data).to(next(model.parameters()).device), []
     with measuring(model):
-        for images, labels in data.to(device).batches(500):
-            parts = _losses(loss, model, images, labels)
-            recorded.append({name: value.sum() for name, value in parts.items()})
+        for images, labels in data.batches(500):
+            recorded.append({name: value.sum() for name, value in _losses(loss, model, images, labels).items()})
     return _means(recorded, len(data))
 
 
@@ -189,8 +167,8 @@ def measuring(model: nn.Module, seed: int = 0) -> Iterator[None]:
 def mixed_precision(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Inside this block ``model`` computes in bfloat16 if it has convolutions and the machine is made for it.
 
-    That holds for ``model(...)`` and its ``encode`` and ``decode``. Losses, weights and gradients stay float32. Models
-    without convolutions stay so too: for matrices as small as the course's, converting costs more than it saves.
+    That holds for ``model(...)`` and its ``encode`` and ``decode``; losses, weights and gradients stay float32. Without
+    convolutions, a model stays so too: for matrices as small as the course's, converting costs more than it saves.
     """
     has_convolutions = any(isinstance(layer, nn.modules.conv._ConvNd) for layer in model.modules())
     names = ("forward", "encode", "decode", "decode_logits") if has_convolutions and has_fast_bfloat16(device) else ()
@@ -207,17 +185,14 @@ def has_fast_bfloat16(device: torch.device) -> bool:
     """Say whether ``device`` has instructions for bfloat16 matrices, so that they are faster than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    if device.type == "cpu":
-        return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-    return False
+    return device.type == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def _save(path: Path, stateful: dict, settings: dict, history: History) -> None:
     """Write all that a training needs to go on. Where that fails, say so: the training is worth more than the file."""
     state = {name: part.state_dict() for name, part in stateful.items()}
     state |= {"random": [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]}
-    buffer = io.BytesIO()
-    torch.save(state | {"settings": settings, "history": vars(history)}, buffer)
+    torch.save(state | {"settings": settings, "history": vars(history)}, buffer := io.BytesIO())
     try:
         with written_whole(path) as file:
             file.write(buffer.getbuffer())
@@ -251,13 +226,11 @@ def _settings(model: nn.Module, data: ImageSet | SoundSet, loss: Loss, device: t
     shapes = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     with own_random(device):
         images, labels = next(iter(data.batches(500, shuffle=True)))
-    sums = [f"{values.cpu().double().sum().item():.6g}" for values in (images, labels)]
-    return {
-        **numbers,
-        "model": f"{type(model).__qualname__} #{zlib.crc32(repr(shapes).encode())}",
-        "loss": re.sub(" at 0x[0-9a-f]+", "", repr(loss)),  # a function's address is another in each process
-        "data": f"{len(data)} × {tuple(images.shape[1:])} #{'#'.join(sums)}",
-    }
+    sums = "#".join(f"{values.cpu().double().sum().item():.6g}" for values in (images, labels))
+    model_text = f"{type(model).__qualname__} #{zlib.crc32(repr(shapes).encode())}"
+    loss_text = re.sub(" at 0x[0-9a-f]+", "", repr(loss))  # a function's address is another in each process
+    data_text = f"{len(data)} × {tuple(images.shape[1:])} #{sums}"
+    return {**numbers, "model": model_text, "loss": loss_text, "data": data_text}
 
 
 def _losses(loss: Loss, model: nn.Module, images: Tensor, labels: Tensor) -> dict[str, Tensor]:
@@ -290,10 +263,11 @@ def whole_number(name: str, value: float) -> int:
     return int(value)
 
 
-def _check_set(name: str, data: ImageSet | SoundSet) -> None:
+def _checked(name: str, data: ImageSet | SoundSet) -> ImageSet | SoundSet:
     if not hasattr(data, "batches"):
         raise ValueError(f"{name} must be an ImageSet, which load_digits returns, but is a {type(data).__name__}.")
     whole_number(f"len({name})", len(data))
+    return data
 
 
 def _means(recorded: list[dict[str, Tensor]], count: int) -> dict[str, float]:
@@ -307,17 +281,16 @@ def _with_row(columns: dict[str, list[float]], row: dict[str, float], before: in
 
 def _stop_if_not_finite(model: nn.Module, before: dict, recorded: list, epoch: int, lr: float) -> None:
     """Put the model back and raise FloatingPointError if a loss or a weight of this epoch is no number."""
-    losses = [r["loss"] for r in recorded]
-    bad = [] if not losses else (~torch.stack(losses).isfinite()).nonzero()
+    losses = torch.stack([r["loss"] for r in recorded]) if recorded else torch.zeros(0)
+    bad = (~losses.isfinite()).nonzero()
     if not len(bad) and torch.stack([value.isfinite().all() for value in model.state_dict().values()]).all():
         return
     model.load_state_dict(before)
     step = int(bad[0]) + 1 if len(bad) else len(losses)
-    what = f"loss became {losses[step - 1].item()}" if len(bad) else "weights became NaN or infinite"
+    what = f"loss became {losses[step - 1]}" if len(bad) else "weights became NaN or infinite"
+    cause = f"The learning rate {lr:g} is probably too high; try {lr / 10:g}"
     if epoch == 0 and step == 1:
         cause = "It was so in the very first step, so look for a log(0), an exp of something large, or a division by 0"
-    else:
-        cause = f"The learning rate {lr:g} is probably too high; try {lr / 10:g}"
     raise FloatingPointError(
         f"The {what} in step {step} of epoch {epoch + 1}. {cause}. The model is back where it was before that epoch."
     )

@@ -1,15 +1,4 @@
 """Figures of the course: ``figures`` draws data, ``schematics`` draws how things are built."""
 
 from vae_helpers.plots import schematics  # noqa: F401
-from vae_helpers.plots.figures import (  # noqa: F401
-    CLASS_COLORS,
-    COLORS,
-    draw_image,
-    history,
-    image_rows,
-    latent_map,
-    manifold,
-    png_bytes,
-    show,
-    use_course_style,
-)
+from vae_helpers.plots.figures import *  # noqa: F403

@@ -15,6 +15,9 @@ from torch import Tensor
 
 from vae_helpers.train import History
 
+NAMES = "CLASS_COLORS COLORS draw_image history image_rows latent_map manifold png_bytes show use_course_style"
+__all__ = NAMES.split()
+
 DPI = 90  # pixels on the page per inch of a figure
 PAGE = 860  # pixels across the page that a figure may take
 # Okabe and Ito's colours (2008), which colour-blind readers can tell apart; black first, yellow left out.
@@ -35,12 +38,8 @@ def use_course_style() -> None:
 
 
 def show(figure: Figure, alt: str) -> None:
-    """Put a figure on the page and close it.
-
-    The description ``alt`` says in one or two sentences what can be seen, for readers who cannot see it. Where the
-    picture stays small, it gets twice the pixels, which fine screens show in the same width.
-    """
-    png = png_bytes(figure, 2 * DPI)
+    """Put a figure on the page and close it; ``alt`` tells readers who cannot see it what can be seen."""
+    png = png_bytes(figure, 2 * DPI)  # which fine screens show in the same width
     if len(png) > 60_000:  # a notebook with a dozen figures stays under a megabyte
         png = png_bytes(figure)
     plt.close(figure)
@@ -49,20 +48,16 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def png_bytes(figure: Figure, dpi: int = DPI) -> bytes:
-    """Return a figure as the bytes of a PNG file, with fewer colours where nobody can see it.
-
-    256 colours make a third of the size; where they are too few, as for many faces, steps of 8 per channel make half.
-    """
+    """Return a figure as the bytes of a PNG file, with 256 colours, or where they show, every eighth per channel."""
     with plt.rc_context({"figure.constrained_layout.use": False}):  # else saving gives it a layout
         figure.savefig(buffer := io.BytesIO(), format="png", dpi=dpi)
     picture = Image.open(buffer).convert("RGB")
     # "Maximum coverage" keeps rare colours, such as the ends of a colour bar, which the usual "median cut" loses.
     few_colors = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    error = np.subtract(few_colors.convert("RGB"), picture, dtype=np.float32)
-    if np.square(error).mean() < 6:  # squared steps of 255, a peak signal-to-noise ratio of 40 dB
-        picture = few_colors
-    else:
-        picture = picture.point([min(8 * round(value / 8), 255) for value in range(256)] * 3)
+    error = np.square(np.subtract(few_colors.convert("RGB"), picture, dtype=np.float32)).mean()
+    fewer_steps = [min(8 * round(value / 8), 255) for value in range(256)]
+    # 6 squared steps of 255 are a peak signal-to-noise ratio of 40 dB.
+    picture = few_colors if error < 6 else picture.point(fewer_steps * 3)
     picture.save(buffer := io.BytesIO(), format="PNG", optimize=True)
     return buffer.getvalue()
 
@@ -80,10 +75,10 @@ def draw_image(ax: plt.Axes, image: Tensor) -> None:
 
 
 def image_rows(rows: dict[str, Tensor], title: str, size: float | None = None, columns: Sequence[str] = ()) -> Figure:
-    """Draw rows of images (N, C, H, W) in [0, 1], with names at the left and, perhaps, over the columns.
+    """Draw rows of equally many images (N, C, H, W) in [0, 1], with names at the left and, perhaps, over the columns.
 
     An image is ``size`` or 1.4 inches wide. Small ones get narrower where they do not fit on a page otherwise, and
-    every pixel of theirs becomes a whole number of pixels on the page. Unequal numbers of images raise a ValueError.
+    every pixel of theirs becomes a whole number of pixels on the page.
     """
     counts = {name: len(images) for name, images in rows.items()} | ({"columns": len(columns)} if columns else {})
     if len(set(counts.values())) > 1:
