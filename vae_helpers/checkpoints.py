@@ -71,9 +71,8 @@ def load_model(path: Path | str) -> nn.Module:
             raise ValueError("The checksum is not that of the content")
         return _rebuild(text, weights)
     except (safetensors.SafetensorError, ValueError) as error:
-        raise ValueError(
-            f"{file} is damaged, or save_model did not write it ({error}); copy it again, or save the model again."
-        ) from error
+        advice = "copy it again, or save the model again"
+        raise ValueError(f"{file} is damaged, or save_model did not write it ({error}); {advice}.") from error
 
 
 def load_pretrained(name: str) -> nn.Module:

@@ -41,14 +41,12 @@ def refine_codes(model: nn.Module, images: Tensor, steps: int = 20) -> Tensor:
     An encoder answers at once, for any image, and so not as well as is possible for each: that is the amortization
     gap (Cremer, Li and Duvenaud, 2018, arXiv:1801.03558). Here every code starts at the encoder's mean and takes
     ``steps`` steps of Adam, each number in units of its own σ, as in the semi-amortized VAE of Kim et al. (2018,
-    arXiv:1802.02550). Each image minimises -log p(x, z) with a Gaussian p(x|z) of its best σ:
+    arXiv:1802.02550). Each image minimises −log p(x, z) with a Gaussian p(x|z) of its best σ:
 
         D/2 · log Σⱼ (xⱼ − x̂ⱼ)² + ½ Σᵢ zᵢ²    with D values j of the pixels, plus a constant
 
-    The model is in evaluation mode meanwhile; it, its gradients and torch's random numbers stay as they are.
-
-    Raises:
-        ValueError: the model is no VAE, the images do not fit it, or steps is not a whole number of at least 1.
+    The model is in evaluation mode meanwhile; it, its gradients and torch's random numbers stay as they are. Raises
+    ValueError if it is no VAE, the images do not fit it, or steps is not a whole number of at least 1.
     """
     if not hasattr(model, "reparameterize"):
         raise ValueError(f"Only a VAE's codes can be refined, and {type(model).__name__} is none.")

@@ -147,18 +147,15 @@ def negative_elbo(
 def _check_alike(name: str, one: Tensor, other_name: str, other: Tensor) -> None:
     """Raise ValueError unless both have one shape (PyTorch would quietly broadcast them) and lie on one device."""
     if (one.shape, one.device) != (other.shape, other.device):
-        raise ValueError(
-            f"{name} has the shape {tuple(one.shape)} on {one.device} and {other_name} has {tuple(other.shape)} on "
-            f"{other.device}; the two must be the same."
-        )
+        shapes = [f"{tuple(each.shape)} on {each.device}" for each in (one, other)]
+        raise ValueError(f"{name} has the shape {shapes[0]} and {other_name} {shapes[1]}; the two must be the same.")
 
 
 def _check_images(reconstruction: Tensor, images: Tensor) -> None:
     """Raise ValueError unless both have one shape and the images are floats in [0, 1]."""
     if not torch.is_tensor(reconstruction):
-        raise ValueError(
-            f"The model returns a {type(reconstruction).__name__}, not images; a VAE needs a VAE's loss, negative_elbo."
-        )
+        kind = type(reconstruction).__name__
+        raise ValueError(f"The model returns a {kind}, not images; a VAE needs a VAE's loss, negative_elbo.")
     _check_alike("The reconstruction", reconstruction, "the batch of images", images)
     for values in (images, reconstruction):
         if not values.is_floating_point() or values.ndim < 2:

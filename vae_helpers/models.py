@@ -266,8 +266,6 @@ def check_batch(model: nn.Module, batch: Tensor, shape: tuple[int, ...], name: s
         if (batch.shape, batch.dtype, batch.device) == ((*batch.shape[:1], *shape), dtype, weight.device):
             return
         got = f"{tuple(batch.shape)}, {batch.dtype} on {batch.device}"
+    wanted = f"(N, {', '.join(map(str, shape))}), {weight.dtype} on {weight.device}"
     advice = "; divide 8-bit images by 255" if "uint8" in got else ""
-    raise ValueError(
-        f"This model takes {name} of the shape (N, {', '.join(map(str, shape))}), {weight.dtype} on {weight.device}, "
-        f"but got {got}{advice}."
-    )
+    raise ValueError(f"This model takes {name} of the shape {wanted}, but got {got}{advice}.")

@@ -249,10 +249,9 @@ def _losses(loss: Loss, model: nn.Module, images: Tensor, labels: Tensor) -> dic
     for name, values in parts.items():
         shape = tuple(values.shape) if torch.is_tensor(values) else type(values).__name__
         if shape != (len(images),):
-            raise ValueError(
-                f"The loss must return one number per image, a tensor of the shape ({len(images)},), but {name!r} is "
-                f"{shape}; sum over the pixels only, not over the batch."
-            )
+            wanted = f"one number per image, a tensor of the shape ({len(images)},)"
+            text = f"{name!r} is {shape}; sum over the pixels only, not over the batch"
+            raise ValueError(f"The loss must return {wanted}, but {text}.")
     return parts
 
 
