@@ -71,6 +71,7 @@ NOTEBOOKS = {
     "explorers": [nbformat.v4.new_code_cell(EXPLORERS), nbformat.v4.new_code_cell("x = codes = plots = None")],
     "00_links": [nbformat.v4.new_markdown_cell(LINKS), nbformat.v4.new_code_cell("6 * 7")],
 }
+PLACING = ("zoom", "shift right", "shift down")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 
@@ -175,23 +176,59 @@ def assert_not_stretched(page):
         assert width <= own_width + 1 and width / own_width == pytest.approx(height / own_height, rel=0.01)
 
 
-def milliseconds_from_key_to_picture(page, panel):
-    """Press an arrow key on a panel's first slider, twelve times, and wait for each picture."""
-    handle, picture = panel.locator(".noUi-handle").first, panel.locator("img.widget-image")
-    handle.scroll_into_view_if_needed()
-    handle.focus()
+def slowdown():
+    """How many times as long as on a quiet computer things take just now, because others are at work too."""
+    start, cpu = time.perf_counter(), time.process_time()
+    while time.process_time() - cpu < 0.1:
+        pass
+    return (time.perf_counter() - start) / 0.1
+
+
+def assert_quick(page, capsys, panel, controls):
+    """Use each control (name → what to press a key on, the key, and what to do before) and measure until the picture.
+
+    The median of seven times may be 100 ms on a quiet computer; where it is more, the control gets two more chances.
+    """
+    picture = panel.locator("img.widget-image")
     picture.evaluate(
         """image => {
-            window.waits = [];
             document.addEventListener("keydown", () => { window.pressed = performance.now(); }, true);
             image.addEventListener("load", () => window.waits.push(performance.now() - window.pressed));
         }"""
     )
-    for number in range(12):
-        page.keyboard.press("ArrowRight")
-        page.wait_for_function("count => window.waits.length > count", arg=number)
-        page.wait_for_timeout(150)
-    return page.evaluate("window.waits")
+
+    def press(target, key):
+        target.focus()
+        page.evaluate("window.waits = []")
+        page.keyboard.press(key)
+        page.wait_for_function("window.waits.length > 0")
+        pictures = 0
+        while pictures < (pictures := page.evaluate("window.waits.length")):  # a button may move several sliders
+            page.wait_for_timeout(80)
+        return page.evaluate("window.waits[0]")
+
+    for name, (target, key, before) in controls.items():
+        target.scroll_into_view_if_needed()
+        for _ in range(3):
+            waits, slow = [], [slowdown()]
+            for _ in range(7):
+                if before:
+                    press(*before)
+                waits.append(press(target, key))
+            slow.append(slowdown())
+            middle, limit = statistics.median(waits), 100 * max(*slow)
+            report = f"{name}: {middle:.0f} ms from key to picture ({min(waits):.0f} to {max(waits):.0f})"
+            with capsys.disabled():
+                print(f"\n{report}, limit {limit:.0f}")
+            if middle < limit:
+                break
+        else:
+            pytest.fail(f"{report}, where {limit:.0f} may be expected now")
+
+
+def sliders_of(panel, names):
+    handles = panel.locator(".noUi-handle").all()
+    return {name: (handle, "ArrowRight", None) for name, handle in zip(names, handles, strict=True)}
 
 
 def test_the_first_screen_shows_the_lesson_and_nothing_in_its_way(page, lab):
@@ -224,7 +261,7 @@ def test_a_slider_redraws_its_picture(page, lab):
     assert not page.locator(".jp-RenderedText[data-mime-type*='stderr']").count()
 
 
-def test_the_face_editor_edits_random_faces_and_uploaded_photos(page, lab, tmp_path):
+def test_the_face_editor_edits_random_faces_and_uploaded_photos(page, lab, tmp_path, capsys):
     def new_picture_after(act):
         picture = page.locator(PICTURE)
         before = picture.get_attribute("src")
@@ -243,6 +280,13 @@ def test_the_face_editor_edits_random_faces_and_uploaded_photos(page, lab, tmp_p
     random_face = page.get_by_role("button", name="random face").click
     assert new_picture_after(random_face) == [2 * 256 + 8, 256]
     assert not page.get_by_text("shift right").is_visible(), "a random face needs no placing"
+    panel = page.locator(".jp-OutputArea-output .widget-vbox:has(.noUi-handle):has(img)").first
+    buttons = {name: panel.get_by_role("button", name=name) for name in ("random face", "reset")}
+    handles = sliders_of(panel, ["Smiling", "Eyeglasses", "Young", "Male", "Blond Hair", "Pale Skin", *PLACING])
+    first = handles["Smiling"][:2]
+    controls = {name: handle for name, handle in handles.items() if name not in PLACING}
+    controls |= {"random face": (buttons["random face"], "Enter", None), "reset": (buttons["reset"], "Enter", first)}
+    assert_quick(page, capsys, panel, controls)
 
     def upload(path):
         with page.expect_file_chooser() as chooser:
@@ -251,9 +295,11 @@ def test_the_face_editor_edits_random_faces_and_uploaded_photos(page, lab, tmp_p
 
     photo = tmp_path / "me.png"
     save_image(render_portraits(1, 128, seed=0).floats, photo)
-    for _ in range(2):  # the same photo twice
+    for number in range(2):  # the same photo twice
         assert new_picture_after(lambda: upload(photo)) == [3 * 256 + 2 * 8, 256]
         assert page.get_by_text("shift right").is_visible()
+        if number == 0:
+            assert_quick(page, capsys, panel, {name: handles[name] for name in PLACING})
         assert new_picture_after(random_face) == [2 * 256 + 8, 256]
 
     (tmp_path / "letter.txt").write_text("no image")
@@ -286,13 +332,11 @@ def test_explorers_are_quick_say_errors_in_words_and_are_not_saved_dead(page, la
     panels = page.locator(".jp-OutputArea-output .widget-vbox:has(> img)").all()
     assert len(panels) == 5
     # The second cell gave their names another meaning, and they go on drawing.
-    for name, panel in zip(("curve", "two diagrams", "images", "map"), panels, strict=False):
-        waits = milliseconds_from_key_to_picture(page, panel)
-        with capsys.disabled():
-            middle, fastest, slowest = statistics.median(waits), min(waits), max(waits)
-            print(f"\n{name}: {middle:.0f} ms from key to picture ({fastest:.0f} to {slowest:.0f})")
-        # A quiet computer takes less than 100. Where others are at work too, everything takes longer in proportion.
-        assert fastest < 250 * max(1.0, os.getloadavg()[0] / os.cpu_count())
+    for name, panel in zip(("curve", "two diagrams", "images"), panels, strict=False):
+        assert_quick(page, capsys, panel, sliders_of(panel, [name]))
+    controls = sliders_of(panels[3], ["map, first number", "map, second number"])
+    left, right = (panels[3].get_by_role("button", name=name) for name in ("left", "right"))
+    assert_quick(page, capsys, panels[3], controls | {"map, a class": (left, "Enter", (right, "Enter"))})
     assert not page.get_by_text("could not be drawn").filter(visible=True).count()
     panels[4].locator(".noUi-handle").focus()
     for _ in range(2):

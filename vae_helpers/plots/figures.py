@@ -112,13 +112,13 @@ def image_rows(rows: dict[str, Tensor], title: str, size: float | None = None, c
     return figure
 
 
-def history(record: History, title: str, unit: str, name: str = "loss") -> Figure:
-    """Draw the quantity ``name`` of a training (``train.fit``), on training and held-out images, against the epoch."""
+def history(record: History, title: str, unit: str) -> Figure:
+    """Draw the loss of a training (``train.fit``), on training and held-out images, against the epoch."""
     figure, ax = plt.subplots()
     for part, color, style, label in ((record.train, 1, "o-", "training"), (record.valid, 4, "o--", "held-out")):
-        if values := part.get(name):  # an interrupted training may lack the last epoch of one of them
+        if values := part.get("loss"):  # an interrupted training may lack the last epoch of one of them
             ax.plot(range(1, len(values) + 1), values, style, color=COLORS[color], label=f"{label} images", ms=4)
-    ax.set(title=title, xlabel="epoch", ylabel=f"{name} ({unit})")
+    ax.set(title=title, xlabel="epoch", ylabel=f"loss ({unit})")
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(handles=ax.lines)
     return figure
