@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vae_helpers import losses, train
 from vae_helpers.checkpoints import load_pretrained
 from vae_helpers.data import ImageSet
+from vae_helpers.doctor import doctor as doctor
 from vae_helpers.models import at_least_float32, decode_with_logits
 
 # How many codes are decoded at once. On a CPU, more do not fit into its cache and take longer.
