@@ -304,7 +304,7 @@ def test_the_face_editor_edits_random_faces_and_uploaded_photos(page, lab, tmp_p
 
     (tmp_path / "letter.txt").write_text("no image")
     upload(tmp_path / "letter.txt")
-    page.get_by_text("letter.txt: This file is no image").wait_for()
+    page.get_by_text("letter.txt: This file is not an image").wait_for()
 
     large = tmp_path / "large.jpg"
     noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3), dtype=np.uint8)

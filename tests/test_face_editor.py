@@ -138,8 +138,8 @@ def bomb(edge=20_000):
 
 noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
 UNUSABLE = {
-    "no image": (b"<html>Quota exceeded</html>", "is no image that can be read here"),
-    "nothing": (b"", "is no image that can be read here"),
+    "no image": (b"<html>Quota exceeded</html>", "is not an image that can be read here"),
+    "nothing": (b"", "is not an image that can be read here"),
     "a truncated jpg": (file(noise, "JPEG")[:9000], "damaged or cut off"),
     "a truncated png": (file(noise)[:9000], "damaged or cut off"),
     "400 million pixels": (bomb(), "too many pixels"),

@@ -18,6 +18,7 @@ from vae_helpers.widgets.panel import Panel, fast_png, slider
 # The random faces of every editor begin here. With the shipped model, the first of them looks straight and seriously
 # out of an even light, so that a smile can be seen to come; found among 400 by the shipped judge of faces, and by eye.
 FIRST_FACE = 206
+EDGE = 256  # of each picture, in pixels
 
 
 def face_editor(
@@ -114,15 +115,12 @@ def face_editor(
     return panel
 
 
-def face_painter(
-    model: nn.Module, directions: Tensor, panel: int = 256
-) -> Callable[[Tensor, Sequence[float], Tensor | None], bytes]:
+def face_painter(model: nn.Module, directions: Tensor) -> Callable[[Tensor, Sequence[float], Tensor | None], bytes]:
     """Return a function that draws a face before and after an edit, side by side, as a PNG.
 
     Args:
         model: a VAE of faces.
-        directions: (A, latent_dim), what each strength is multiplied with.
-        panel: the edge of each picture, in pixels.
+        directions: (A, latent_dim), what each strength is multiplied by.
 
     Returns:
         ``draw(code, strengths, photo=None)`` with a code (1, latent_dim), A numbers, and optionally the photo
@@ -132,23 +130,23 @@ def face_painter(
     @torch.no_grad()
     def draw(code: Tensor, strengths: Sequence[float], photo: Tensor | None = None) -> bytes:
         step = torch.tensor(strengths, dtype=code.dtype, device=code.device) @ directions.to(code)
-        panels = [_enlarge(image, panel) for image in model.decode(torch.cat([code, code + step]))]
+        panels = [_enlarge(image) for image in model.decode(torch.cat([code, code + step]))]
         if photo is not None:
-            panels.insert(0, _enlarge(photo[0], panel))
+            panels.insert(0, _enlarge(photo[0]))
             _mark_eyes_and_mouth(panels[0])
-        sheet = Image.new("RGB", (len(panels) * (panel + 8) - 8, panel), "white")
+        sheet = Image.new("RGB", (len(panels) * (EDGE + 8) - 8, EDGE), "white")
         for column, picture in enumerate(panels):
-            sheet.paste(picture, (column * (panel + 8), 0))
+            sheet.paste(picture, (column * (EDGE + 8), 0))
         return fast_png(sheet)
 
     return draw
 
 
 def open_photo(content: bytes) -> Image.Image:
-    """Return the photo in a file of any common format: upright, in RGB, and decoded no larger than is of use.
+    """Return the photo in a file of any common format: upright, in RGB, and decoded no larger than needed.
 
     Raises:
-        ValueError: it is no image, is cut off, or is too large to be decoded; in one sentence.
+        ValueError: it is not an image, is truncated, or is too large to be decoded; in one sentence.
     """
     try:
         with warnings.catch_warnings():
@@ -159,7 +157,7 @@ def open_photo(content: bytes) -> Image.Image:
     except Image.DecompressionBombError:
         raise ValueError("This photo has too many pixels; make it smaller, 4,000 pixels wide or less.") from None
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError):
-        raise ValueError("This file is no image that can be read here; save it as JPEG or PNG.") from None
+        raise ValueError("This file is not an image that can be read here; save it as JPEG or PNG.") from None
     if image.width * image.height > 50_000_000:
         raise ValueError(
             f"This photo has {size[0]:,} by {size[1]:,} pixels, which takes too much memory as {image.format}; "
@@ -205,9 +203,9 @@ def _uploaded(value) -> tuple[str, bytes]:
     return value[-1]["name"], bytes(value[-1]["content"])
 
 
-def _enlarge(image: Tensor, edge: int) -> Image.Image:
+def _enlarge(image: Tensor) -> Image.Image:
     pixels = image.float().mul(255).round().byte().permute(1, 2, 0).cpu().numpy()
-    return Image.fromarray(pixels).resize((edge, edge), Image.Resampling.BICUBIC)
+    return Image.fromarray(pixels).resize((EDGE, EDGE), Image.Resampling.BICUBIC)
 
 
 def _mark_eyes_and_mouth(picture: Image.Image) -> None:
