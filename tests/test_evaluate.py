@@ -82,6 +82,7 @@ def test_refining_lowers_a_shipped_models_error_and_leaves_no_trace():
 def test_what_an_encoder_without_clouds_gives_cannot_be_refined():
     with pytest.raises(ValueError, match="Only a VAE's codes can be refined, and ConvAutoencoder is none"):
         evaluate.refine_codes(models.ConvAutoencoder(), torch.rand(2, 1, 28, 28), 5)
+    assert evaluate.refine_codes(models.DenseVAE(), torch.rand(0, 1, 28, 28), 5).shape == (0, 2), "no images, no codes"
 
 
 @torch.no_grad()
@@ -237,12 +238,14 @@ def test_bad_input_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match=r"k must be a whole number of at least 1, but is 2\.5"):
         evaluate.importance_weighted_nll(models.DenseVAE(), torch.rand(2, 1, 28, 28), 2.5)
     assert evaluate.importance_weighted_nll(models.DenseVAE(), torch.rand(2, 1, 28, 28).round(), 10.0).shape == (2,)
-    with pytest.raises(ValueError, match="needs a VAE and a number sigma, but got DenseVAE and 'optimal'"):
+    with pytest.raises(ValueError, match="needs a VAE and a number sigma, but got a DenseVAE and a str"):
         evaluate.importance_weighted_nll(
             models.DenseVAE(), torch.rand(2, 1, 28, 28), 5, likelihood="gaussian", sigma="optimal"
         )
-    with pytest.raises(ValueError, match="needs a VAE and a number sigma, but got DenseAutoencoder and"):
+    with pytest.raises(ValueError, match="needs a VAE and a number sigma, but got a DenseAutoencoder and a float"):
         evaluate.importance_weighted_nll(models.DenseAutoencoder(), torch.rand(2, 1, 28, 28), 5)
+    with pytest.raises(ValueError, match=r"a DenseAutoencoder and a Tensor\.$"):
+        evaluate.importance_weighted_nll(models.DenseAutoencoder(), torch.rand(2, 1, 28, 28), 5, sigma=torch.rand(28))
     for codes, labels in ((torch.rand(9, 2), torch.zeros(8)), (torch.full((9, 2), torch.nan), torch.zeros(9))):
         with pytest.raises(ValueError, match="A probe needs finite codes and a label for each, but got 9 and"):
             evaluate.linear_probe_accuracy(codes, labels)

@@ -63,7 +63,7 @@ def refine_codes(model: nn.Module, images: Tensor, steps: int = 20) -> Tensor:
                 with torch.enable_grad():
                     codes = mean + torch.exp(0.5 * log_var) * offset
                     error = losses.squared_error(model.decode(codes), part)
-                    joint = part[0].numel() / 2 * error.clamp_min(1e-9).log() + codes.square().sum(1) / 2
+                    joint = math.prod(part.shape[1:]) / 2 * error.clamp_min(1e-9).log() + codes.square().sum(1) / 2
                     # Not backward(), which would leave gradients in the model's weights.
                     (offset.grad,) = torch.autograd.grad(joint.sum(), offset)
                 optimizer.step()
@@ -93,7 +93,8 @@ def importance_weighted_nll(
     """
     k = train.whole_number("k", k)
     if not hasattr(model, "reparameterize") or isinstance(sigma, str):
-        raise ValueError(f"This needs a VAE and a number sigma, but got {type(model).__name__} and {sigma!r}.")
+        got = f"a {type(model).__name__} and a {type(sigma).__name__}"
+        raise ValueError(f"The likelihood needs a VAE and a number sigma, but got {got}.")
     device = next(model.parameters()).device
     chunk = _CHUNK[device.type]
     with train.measuring(model, seed):
