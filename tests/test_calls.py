@@ -238,10 +238,16 @@ def measuring(chance):
     return list(train.measure(model_of(chance), chance.data(), chance.loss()).values()), None
 
 
+def examining(chance):
+    images = MISTAKES[chance.mistake(MISTAKES)](torch.rand(24, *SHAPE))
+    assert repr(evaluate.doctor(model_of(chance), images, chance.loss()))
+    return [], None
+
+
 QUICK = [squared_error, nll, kl_divergence, loss, forward, encode, decode, in_parts, importance, frechet, active]
 QUICK += [direction, orthogonalize, edit, leakage, measuring]
 # Slower ones less often.
-CALLS = [*4 * QUICK, refining, refining, fitting, fitting, probe]
+CALLS = [*4 * QUICK, refining, refining, fitting, fitting, probe, examining]
 ODD = ("nan", "one nan", "infinite")
 
 

@@ -47,7 +47,7 @@ def refine_codes(model: nn.Module, images: Tensor, steps: int = 20) -> Tensor:
         D/2 · log Σⱼ (xⱼ − x̂ⱼ)² + ½ Σᵢ zᵢ²    with D values j of the pixels, plus a constant
 
     The model is in evaluation mode meanwhile; it, its gradients and torch's random numbers stay as they are. Raises
-    ValueError if it is no VAE, the images do not fit it, or steps is not a whole number of at least 1.
+    ValueError if it is not a VAE, the images do not fit it, or steps is not a whole number of at least 1.
     """
     if not hasattr(model, "reparameterize"):
         raise ValueError(f"Only a VAE's codes can be refined, and {type(model).__name__} is none.")
@@ -89,7 +89,7 @@ def importance_weighted_nll(
         likelihood, sigma: as in ``losses.reconstruction_nll``, but sigma a number, or one for each pixel.
         seed: decides the draws; torch's own random numbers are left alone.
 
-    Raises ValueError if the model is no VAE, or the other arguments do not fit it.
+    Raises ValueError if the model is not a VAE, or the other arguments do not fit it.
     """
     k = train.whole_number("k", k)
     if not hasattr(model, "reparameterize") or isinstance(sigma, str):

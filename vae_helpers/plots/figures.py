@@ -116,7 +116,7 @@ def history(record: History, title: str, unit: str) -> Figure:
     """Draw the loss of a training (``train.fit``), on training and held-out images, against the epoch."""
     figure, ax = plt.subplots()
     for part, color, style, label in ((record.train, 1, "o-", "training"), (record.valid, 4, "o--", "held-out")):
-        if values := part.get("loss"):  # an interrupted training may lack the last epoch of one of them
+        if values := part.get("loss"):
             ax.plot(range(1, len(values) + 1), values, style, color=COLORS[color], label=f"{label} images", ms=4)
     ax.set(title=title, xlabel="epoch", ylabel=f"loss ({unit})")
     ax.xaxis.get_major_locator().set_params(integer=True)
