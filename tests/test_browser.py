@@ -71,7 +71,7 @@ NOTEBOOKS = {
     "explorers": [nbformat.v4.new_code_cell(EXPLORERS), nbformat.v4.new_code_cell("x = codes = plots = None")],
     "00_links": [nbformat.v4.new_markdown_cell(LINKS), nbformat.v4.new_code_cell("6 * 7")],
 }
-PLACING = ("zoom", "shift right", "shift down")
+PLACING = ("zoom", "shift right", "shift down", "turn by °", "refine")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
 
 

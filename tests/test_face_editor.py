@@ -10,12 +10,15 @@ import ipywidgets
 import numpy as np
 import pytest
 import torch
-from ipywidgets import HTML, Button, FileUpload, FloatSlider
+from ipywidgets import HTML, Button, FileUpload, FloatLogSlider, FloatSlider, IntSlider
 from ipywidgets import Image as Picture
 from PIL import Image
+from skimage.data import astronaut
 
 from vae_helpers import judges, widgets
 from vae_helpers.checkpoints import load_pretrained
+from vae_helpers.data import align_photo, photos
+from vae_helpers.evaluate import refine_codes
 from vae_helpers.widgets.face_editor import FIRST_FACE, _uploaded
 
 ATTRIBUTES = ("Smiling", "Wearing_Hat")
@@ -118,14 +121,75 @@ def test_zoom_and_shift_choose_the_part_of_the_photo(editor):
     halves = Image.new("RGB", (400, 200), (255, 0, 0))
     halves.paste((0, 0, 255), (200, 0, 400, 200))
     upload(editor, file(halves))
-    _, _, zoom, right, down = parts(editor, FloatSlider)
+    _, _, right, down, turn = parts(editor, FloatSlider)
+    [zoom] = parts(editor, FloatLogSlider)
     assert np.allclose(panels(editor)[1], [128, 0, 128], atol=3)
     right.value = 1.0
     assert np.array_equal(panels(editor)[1], [0, 0, 255])
     right.value, zoom.value = -1.0, 4.0
     assert np.array_equal(panels(editor)[1], [255, 0, 0])
     upload(editor, file(halves), "again.png")
-    assert (zoom.value, right.value, down.value) == (1, 0, 0), "a new photo starts in its middle"
+    assert [control.value for control in (zoom, right, down, turn)] == [1, 0, 0, 0], "a new photo starts in its middle"
+    assert "No face was found in this photo; zoom, shift and turn" in sentence(editor)
+
+
+@pytest.fixture
+def real_editor():
+    codes = load_pretrained("face_codes")
+    return widgets.face_editor(load_pretrained("faces"), codes, ("Smiling",), photo=astronaut())
+
+
+def panel_images(editor):
+    """The panels' pictures, (panels, 3, 64, 64) in [0, 1]."""
+    [picture] = parts(editor, Picture)
+    sheet = Image.open(io.BytesIO(picture.value))
+    crops = [sheet.crop((left, 0, left + 256, 256)).resize((64, 64)) for left in range(0, sheet.width, 264)]
+    return torch.stack([torch.from_numpy(np.array(crop)).permute(2, 0, 1) / 255 for crop in crops])
+
+
+def test_a_photo_to_begin_with_is_aligned_refined_and_edited(real_editor):
+    model, crop = load_pretrained("faces"), align_photo(astronaut(), load_pretrained("faces"))
+    with torch.no_grad():
+        refined = model.decode(refine_codes(model, crop, 10))
+    photo, middle, after = panel_images(real_editor)
+    eyes = (slice(None), slice(20, 30), slice(20, 44))  # without the marks
+    assert (photo - crop[0])[eyes].abs().mean() < 0.02 and (middle - refined[0]).abs().mean() < 0.02
+    assert torch.equal(middle, after)
+    parts(real_editor, FloatSlider)[0].value = -2.0
+    judge = load_pretrained("face_judge")
+    with torch.no_grad():
+        smiling = judge(panel_images(real_editor)[1:])[:, judge.attributes.index("Smiling")]
+    assert smiling[0] > 0 > smiling[1], "she smiles, until the slider says otherwise"
+
+
+def test_the_refine_slider_changes_the_middle_only_and_a_new_place_is_not_refined_yet(real_editor):
+    [refine], [zoom] = parts(real_editor, IntSlider), parts(real_editor, FloatLogSlider)
+    first = panel_images(real_editor)
+    assert refine.value == refine.max == 10
+    refine.value = 0
+    plain = panel_images(real_editor)
+    assert torch.equal(plain[0], first[0]) and not torch.equal(plain[1], first[1])
+    distance = [(images[1] - images[0])[:, :48].square().mean() for images in (plain, first)]
+    assert distance[1] < distance[0]
+    refine.value = 5
+    zoom.value = 1.2
+    assert refine.value == 0 and not torch.equal(panel_images(real_editor)[0], first[0])
+
+
+def test_another_face_of_the_photo_can_be_chosen(editor, real_editor):
+    two = Image.new("RGB", (900, 512), "white")
+    two.paste(Image.fromarray(astronaut()).resize((340, 340)), (20, 100))
+    two.paste(Image.fromarray(astronaut()).transpose(Image.Transpose.FLIP_LEFT_RIGHT), (380, 0))
+    next_face = parts(real_editor, Button)[2]
+    assert next_face.description == "next face in the photo"
+    upload(real_editor, file(two))
+    assert next_face.layout.display is None
+    large = panel_images(real_editor)[0]
+    next_face.click()
+    small = panel_images(real_editor)[0]
+    assert (large - small).abs().mean() > 0.05 and (large.flip(2) - small).abs().mean() < 0.08
+    upload(editor, file(Image.new("RGB", (80, 80), "white")))
+    assert parts(editor, Button)[2].layout.display == "none"
 
 
 def bomb(edge=20_000):
@@ -168,7 +232,9 @@ def test_a_photo_of_ten_thousand_pixels_is_decoded_reduced_and_without_a_warning
     assert photo.size == (1250, 1250)
     # JPEG keeps colours to a few steps.
     expected = torch.tensor([10, 200, 30]) / 255
-    torch.testing.assert_close(widgets.crop_photo(photo, 64)[0, :, 32, 32], expected, atol=0.01, rtol=0)
+    torch.testing.assert_close(
+        photos.cut_out(photo, photos.Place(625, 625, 1250), 64)[0, :, 32, 32], expected, atol=0.01, rtol=0
+    )
 
 
 def test_a_turned_photo_is_put_upright():
@@ -178,7 +244,7 @@ def test_a_turned_photo_is_put_upright():
     note[0x0112] = 6  # the camera was turned: what is at the left belongs to the top
     upright = widgets.open_photo(file(lying, "JPEG", exif=note))
     assert upright.size == (100, 200)
-    pixels = widgets.crop_photo(upright, 64)
+    pixels = photos.cut_out(upright, photos.Place(50, 100, 100), 64)
     assert pixels[0, :, :20].min() > 0.9 and pixels[0, :, 44:].max() < 0.1
 
 

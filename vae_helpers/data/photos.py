@@ -57,27 +57,34 @@ def find_faces(photo: Photo) -> list[Place]:
     from skimage.data import lbp_frontal_face_cascade_filename
     from skimage.feature import Cascade
 
-    cascade, photo = Cascade(lbp_frontal_face_cascade_filename()), _as_image(photo)
+    cascade, photo = Cascade(lbp_frontal_face_cascade_filename()), as_image(photo)
     scale = max(1.0, max(photo.size) / 480)
     small = photo.resize([max(1, round(length / scale)) for length in photo.size], reducing_gap=2)
     longest, shortest, middle = max(small.size), min(small.size), np.array(small.size) / 2
-    places: list[Place] = []
-    for turn in (0, 20, -20):
-        if places or shortest < 24:
-            break
+    sure, unsure = [], []
+    for turn in (0, 20, -20) if shortest >= 24 else ():
+        groups: list[list[tuple[Place, bool]]] = []  # one face is found several times, also in the mirror
         upright = np.asarray(small.rotate(-turn, Image.Resampling.BILINEAR))
         cosine, sine = math.cos(math.radians(turn)), math.sin(math.radians(turn))
-        for box in cascade.detect_multi_scale(upright, 1.2, 1, (max(24, longest // 16),) * 2, (shortest, shortest)):
-            # The box holds eyebrows to chin; CelebA's crop is larger and further up: medians over 400 of its photos.
-            x, y = np.array([box["c"], box["r"]]) + np.array([0.5, 0.356]) * box["width"] - middle
-            back = middle + np.array([x * cosine + y * sine, y * cosine - x * sine])
-            places.append(Place(*(back * scale).tolist(), 1.42 * box["width"] * scale, turn))
-    groups: list[list[Place]] = []  # one face is often found several times
-    for place in sorted(places, key=lambda place: -place.edge):
-        same = [g for g in groups if math.dist(place[:2], g[0][:2]) < 0.4 * g[0].edge]
-        same[0].append(place) if same else groups.append([place])
-    merged = [np.mean([one for one in group if one.edge > 0.6 * group[0].edge], 0) for group in groups]
-    return sorted((Place(*mean.tolist()) for mean in merged), key=lambda place: -place.edge)
+        places, smallest = [], max(24, longest // (10 if turn else 16))
+        for mirror in (False, True):
+            pixels = np.ascontiguousarray(upright[:, ::-1]) if mirror else upright
+            for box in cascade.detect_multi_scale(pixels, 1.2, 1, (smallest,) * 2, (shortest,) * 2):
+                # The box holds eyebrows to chin; CelebA's crop is larger and further up: medians of 400 photos.
+                x, y = np.array([box["c"], box["r"]]) + np.array([0.5, 0.356]) * box["width"] - middle
+                x = -x if mirror else x
+                back = middle + np.array([x * cosine + y * sine, y * cosine - x * sine])
+                places.append((Place(*(back * scale).tolist(), 1.42 * box["width"] * scale, turn), mirror))
+        for place, mirror in sorted(places, reverse=True, key=lambda found: found[0].edge):
+            same = [g for g in groups if math.dist(place[:2], g[0][0][:2]) < 0.4 * g[0][0].edge]
+            same[0].append((place, mirror)) if same else groups.append([(place, mirror)])
+        # What is no face is rarely found in the mirror too.
+        sure = [group for group in groups if len({mirror for _, mirror in group}) == 2]
+        unsure += groups
+        if sure:
+            break
+    means = [np.mean([p for p, _ in group if p.edge > 0.6 * group[0][0].edge], 0) for group in sure or unsure[:1]]
+    return sorted((Place(*mean.tolist()) for mean in means), key=lambda place: -place.edge)
 
 
 def place_face(photo: Photo, model: nn.Module, place: Place) -> Place:
@@ -115,7 +122,7 @@ def cut_out(photo: Photo, place: Place, size: int) -> Tensor:
 
 def _cutter(photo: Photo, place: Place, size: int) -> Callable[[Place], Image.Image]:
     """Return a quick function that cuts places about as large as ``place``, and near it, to ``size`` pixels an edge."""
-    photo, left, top = _as_image(photo), round(place.x - place.edge), round(place.y - place.edge)
+    photo, left, top = as_image(photo), round(place.x - place.edge), round(place.y - place.edge)
     length = max(1, round(2 * place.edge))
     columns = np.arange(left, left + length).clip(0, photo.width - 1)
     rows = np.arange(top, top + length).clip(0, photo.height - 1)
@@ -134,7 +141,8 @@ def _cutter(photo: Photo, place: Place, size: int) -> Callable[[Place], Image.Im
     return cut
 
 
-def _as_image(photo: Photo) -> Image.Image:
+def as_image(photo: Photo) -> Image.Image:
+    """Return a photo as Pillow's RGB image, or raise ValueError if it is none."""
     if isinstance(photo, Image.Image):
         return photo if photo.mode == "RGB" else photo.convert("RGB")
     if not (isinstance(photo, np.ndarray) and photo.dtype == np.uint8 and photo.shape[2:] in ((3,), ())):

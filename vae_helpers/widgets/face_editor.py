@@ -7,17 +7,21 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import ipywidgets
-import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
+from vae_helpers.data.photos import Photo, Place, as_image, cut_out, find_faces, place_face
+from vae_helpers.evaluate import encode_all, refine_codes
 from vae_helpers.judges import FaceCodes
-from vae_helpers.widgets.panel import Panel, fast_png, slider
+from vae_helpers.widgets.panel import Log, Panel, fast_png, slider
 
 # The random faces of every editor begin here. With the shipped model, the first of them looks straight and seriously
 # out of an even light, so that a smile can be seen to come; found among 400 by the shipped judge of faces, and by eye.
 FIRST_FACE = 206
+# More would take a slider longer than 100 ms on a core.
+REFINE_STEPS = 10
+BUSY = "Looking for the face, which takes a second or two …"
 EDGE = 256  # of each picture, in pixels
 
 
@@ -25,8 +29,12 @@ def face_editor(
     model: nn.Module,
     codes: FaceCodes,
     attributes: Sequence[str] = ("Smiling", "Eyeglasses", "Young", "Male", "Blond_Hair", "Pale_Skin"),
+    photo: Photo | None = None,
 ) -> Panel:
     """Return an editor of faces: one slider per attribute, a random face or one's own photo, before beside after.
+
+    In a photo the largest face is found and aligned (``data.align_photo``), and its code refined
+    (``evaluate.refine_codes``); sliders correct both by hand, and another face of the photo can be chosen.
 
     Nothing leaves the computer that runs the notebook, and the editor does not keep the photo. (Where Jupyter saves
     widgets with the notebook, as Colab does, that picture is saved which is shown last.) A photo that cannot be used
@@ -37,31 +45,37 @@ def face_editor(
         codes: what its codes are like, such as ``load_pretrained("face_codes")``, on any device.
         attributes: which attributes get a slider. At 1 the code has moved by the usual difference between faces with
             and without the attribute.
+        photo: a photo to begin with, of Pillow or an array (H, W, 3) of uint8; a random face if there is none.
 
     Raises:
-        ValueError: an attribute without a direction in ``codes``.
+        ValueError: an attribute without a direction in ``codes``, or a photo that is none.
     """
     draw = face_painter(model, torch.stack([codes.direction(name) for name in attributes]))
     codes, dice = copy.deepcopy(codes).cpu(), torch.Generator().manual_seed(FIRST_FACE)
     device = next(model.parameters()).device
     panel, caption = Panel(), ipywidgets.HTML()
     sliders = [slider(name.replace("_", " "), (-3.0, 3.0, 0.0), step=0.1) for name in attributes]
-    zoom = slider("zoom", (1.0, 4.0, 1.0), step=0.05)
-    shifts = [slider(name, (-1.0, 1.0, 0.0), step=0.05) for name in ("shift right", "shift down")]
-    placing = ipywidgets.VBox([zoom, *shifts])
-    for control in (*sliders, zoom, *shifts):
+    zoom = slider("zoom", Log(0.5, 8.0, 1.0))
+    moves = [slider(name, (-1.0, 1.0, 0.0), step=0.01) for name in ("shift right", "shift down")]
+    turn, refine = slider("turn by °", (-45.0, 45.0, 0.0), step=0.5), slider("refine", (0, REFINE_STEPS, 0))
+    corrections = (zoom, *moves, turn)
+    another, reset, next_face = (
+        ipywidgets.Button(description=text) for text in ("random face", "reset", "next face in the photo")
+    )
+    placing = ipywidgets.VBox([next_face, *corrections, refine])
+    for control in (*sliders, *corrections, refine):
         control.style.description_width = "7em"  # else long names are cut off
-    another, reset = (ipywidgets.Button(description=text) for text in ("random face", "reset"))
     upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="your photo")
     advice = ipywidgets.Label("up to 10 MB; after `make lab` up to 100 MB")
-    # What is being edited: a code, and the photo that it is from, if it is from one.
-    face: dict = {"code": None, "photo": None, "opened": None}
+    # What is being edited: a code; and the photo's crop that it is from, the photo, where faces are in it, which of
+    # them is shown, and its place before corrections.
+    face: dict = {"code": None, "crop": None, "photo": None, "found": [], "number": 0, "place": None}
 
     def redraw() -> None:
-        panel.picture.value = draw(face["code"], [control.value for control in sliders], face["photo"])
+        panel.picture.value = draw(face["code"], [control.value for control in sliders], face["crop"])
 
     def random_face() -> None:
-        face.update(code=codes.sample(1, dice).to(device), photo=None, opened=None)
+        face.update(code=codes.sample(1, dice).to(device), crop=None, place=None)
         placing.layout.display = "none"
         caption.value = "Left: before. Right: after."
         redraw()
@@ -70,11 +84,49 @@ def face_editor(
         for control in sliders:
             control.value = 0.0
 
-    def place_photo() -> None:
-        if face["opened"] is not None:
-            photo = crop_photo(face["opened"], model.image_shape[-1], zoom.value, *(shift.value for shift in shifts))
-            face.update(photo=photo, code=_mean_code(model, photo))
+    def encode_photo() -> None:
+        if face["place"] is not None:
+            code = encode_all(model, face["crop"])
+            face["code"] = refine_codes(model, face["crop"], refine.value) if refine.value else code
             redraw()
+
+    def place_photo() -> None:
+        if face["place"] is not None:
+            x, y, edge, angle = face["place"]
+            right, down = (move.value * edge for move in moves)
+            place = Place(x + right, y + down, edge / zoom.value, angle + turn.value)
+            face["crop"] = cut_out(face["photo"], place, model.image_shape[-1])
+            if refine.value:  # which takes time, and is for a place that is settled
+                refine.value = 0
+            else:
+                encode_photo()
+
+    def show_face() -> None:
+        photo, found, number = (face[name] for name in ("photo", "found", "number"))
+        face["place"] = None  # so that the sliders, going back to their middle, draw nothing yet
+        for control in corrections:
+            control.value = 1.0 if control is zoom else 0.0
+        refine.value = REFINE_STEPS if found else 0
+        middle = Place(photo.width / 2, photo.height / 2, min(photo.size))
+        place = place_face(photo, model, found[number]) if found else middle
+        face.update(place=place, crop=cut_out(photo, place, model.image_shape[-1]))
+        placing.layout.display = None
+        next_face.layout.display = None if len(found) > 1 else "none"
+        start = "" if found else "No face was found in this photo; zoom, shift and turn until it lies on the marks. "
+        caption.value = (
+            f"{start}Left: the photo; eyes and mouth should lie on the marks. "
+            "Middle: what the model makes of it. Right: after."
+        )
+        encode_photo()
+
+    def open_face(photo: Image.Image) -> None:
+        face.update(photo=photo, found=find_faces(photo), number=0)
+        show_face()
+
+    def take_next_face() -> None:
+        face["number"] = (face["number"] + 1) % len(face["found"])
+        caption.value = BUSY
+        show_face()
 
     def take_photo() -> None:
         if not upload.value:
@@ -88,25 +140,19 @@ def face_editor(
         except ValueError as error:
             caption.value = html.escape(f"{name}: {error}")
             return
-        face["opened"] = None  # so that the sliders, going back to their middle, draw nothing yet
-        for control, value in zip((zoom, *shifts), (1.0, 0.0, 0.0), strict=True):
-            control.value = value
-        face["opened"] = opened
-        placing.layout.display = None
-        caption.value = (
-            "Left: the photo; zoom and shift until the eyes and the mouth lie on the marks. "
-            "Middle: what the model makes of it. Right: after."
-        )
-        place_photo()
+        caption.value = BUSY
+        open_face(opened)
 
     for control in sliders:
         panel.answer(control, redraw)
-    for control in (zoom, *shifts):
+    for control in corrections:
         panel.answer(control, place_photo)
+    panel.answer(refine, encode_photo)
     panel.answer(another, random_face)
+    panel.answer(next_face, take_next_face)
     reset.on_click(back_to_zero)
     panel.answer(upload, take_photo)
-    random_face()
+    random_face() if photo is None else open_face(as_image(photo))
     buttons = ipywidgets.HBox([another, reset, upload, advice], layout={"flex_flow": "row wrap"})
     # Side by side, so that the picture is seen while a slider is dragged; below each other where that is too narrow.
     controls = ipywidgets.VBox([*sliders, placing], layout={"width": "27em", "max_width": "100%"})
@@ -171,28 +217,6 @@ def open_photo(content: bytes) -> Image.Image:
         return image.convert("RGB")
     except Exception:  # Pillow's decoders have many ways to stumble over a damaged file
         raise ValueError("This image is damaged or cut off; copy it again, or take another one.") from None
-
-
-def crop_photo(image: Image.Image, size: int, zoom: float = 1.0, right: float = 0.0, down: float = 0.0) -> Tensor:
-    """Return a square part of a photo, (1, 3, size, size) in [0, 1].
-
-    Args:
-        image: in RGB.
-        size: the edge of the result, in pixels.
-        zoom: 1 for the largest square, 2 for one of half its edge, …
-        right: where the square lies: -1 at the photo's left edge, 0 in its middle, 1 at its right edge.
-        down: the same for top and bottom.
-    """
-    edge = min(image.size) / zoom
-    left, top = ((length - edge) * (1 + place) / 2 for length, place in zip(image.size, (right, down), strict=True))
-    part = image.resize((size, size), Image.Resampling.BICUBIC, box=(left, top, left + edge, top + edge))
-    return torch.from_numpy(np.array(part)).permute(2, 0, 1)[None].float() / 255
-
-
-@torch.no_grad()
-def _mean_code(model: nn.Module, photo: Tensor) -> Tensor:
-    mean, _ = model.encode(photo.to(next(model.parameters()).device))
-    return mean
 
 
 def _uploaded(value) -> tuple[str, bytes]:
