@@ -1,7 +1,6 @@
 """Answers to the exercises of lesson 05: right ones, and typical mistakes with words of the message."""
 
-import math
-
+import numpy as np
 import torch
 from torch.distributions import Normal
 from torch.nn import functional as F
@@ -30,14 +29,50 @@ def structure(x, y, correction=0, two=2, power=2):
     return (two * covariance + C2) / (spread + C2)
 
 
-def guess(seen, sigma, p):
-    return torch.sigmoid((seen - 0.5) / sigma**2 + math.log(p / (1 - p)))
+def hit(images, share, salt=0.5, places=None):
+    there = torch.bernoulli(torch.zeros_like(images) + share) if places is None else places
+    return torch.where(there.bool(), torch.bernoulli(torch.full_like(images, salt)), images)
 
 
-def density_share(seen, scale, p):
-    white = p * Normal(1, scale).log_prob(seen).exp()
-    black = (1 - p) * Normal(0, scale).log_prob(seen).exp()
-    return white / (white + black)
+def by_numpy(images, share):
+    draw = torch.from_numpy(np.random.default_rng().random(images.shape)).to(images)
+    return images.masked_fill(draw > 1 - share / 2, 1.0).masked_fill(draw < share / 2, 0.0)
+
+
+def seeded(images, share):
+    torch.manual_seed(0)
+    return hit(images, share)
+
+
+def everywhere_alike(images, share):
+    return (torch.rand_like(images[:1]) < share).float().expand_as(images)
+
+
+def one_colour_an_image(images, share):
+    color = torch.arange(len(images)).reshape(-1, 1, 1, 1) % 2
+    return torch.where(torch.rand_like(images) < share, color.float(), images)
+
+
+def guess(seen, table, sigma):
+    return torch.softmax(-(seen[:, None] - table).square().sum(2) / (2 * sigma**2), 1) @ table
+
+
+def weights(seen, table, sigma, power=2, dim=1):
+    return torch.softmax(-(torch.cdist(seen, table) ** power) / (2 * sigma**2), dim)
+
+
+def guess_in_a_loop(seen, table, sigma):
+    rows = []
+    for point in seen:
+        exponents = Normal(0, sigma).log_prob(point - table).sum(1)
+        weights = (exponents - exponents.max()).exp()
+        rows.append((weights[:, None] * table).sum(0) / weights.sum())
+    return torch.stack(rows)
+
+
+def naive_guess(seen, table, sigma):
+    weights = torch.exp(-(torch.cdist(seen, table) ** 2) / (2 * sigma**2))
+    return weights @ table / weights.sum(1, keepdim=True)
 
 
 def rms(sounds):
@@ -54,10 +89,12 @@ def residual(model, noisy, images):
 
 
 RIGHT = [
+    (checks.salt_and_pepper, hit),
+    (checks.salt_and_pepper, by_numpy),
     (checks.window_ssim, ssim),
     (checks.window_ssim, lambda x, y: luminance(x, y) * structure(x, y)),
     (checks.best_guess, guess),
-    (checks.best_guess, density_share),
+    (checks.best_guess, guess_in_a_loop),
     (checks.mix_at_snr, mix),
     (checks.residual_loss, residual),
 ]
@@ -70,19 +107,27 @@ WRONG = [
     (checks.window_ssim, structure, "second factor only"),
     (checks.window_ssim, lambda x, y: luminance(x, y) + structure(x, y), "returned"),
     (checks.window_ssim, lambda x, y: F.mse_loss(x, y), "returned"),
-    (checks.best_guess, lambda seen, sigma, p: ..., "returns nothing yet"),
-    (checks.best_guess, lambda seen, sigma, p: guess(seen, sigma, 0.5), "How common are white and black pixels? Weigh"),
-    (checks.best_guess, lambda seen, sigma, p: guess(1 - seen, sigma, 1 - p), "1 minus"),
-    (checks.best_guess, lambda seen, sigma, p: guess(seen, sigma, 1 - p), "1 minus `p` were used"),
-    (checks.best_guess, lambda seen, sigma, p: guess(seen, sigma**0.5, p), "the square root of `sigma` were taken"),
-    (
-        checks.best_guess,
-        lambda seen, sigma, p: guess(seen, sigma / 2**0.5, p),
-        "A bell curve is exp(−d² / 2σ²): where is the",
-    ),
-    (checks.best_guess, lambda seen, sigma, p: guess(seen, 1.0, p), "`sigma` were left out"),
-    (checks.best_guess, lambda seen, sigma, p: p * torch.exp(-0.5 * ((seen - 1) / sigma) ** 2), "sum of both"),
-    (checks.best_guess, lambda seen, sigma, p: guess(seen, sigma, p).round(), "more probable"),
+    (checks.salt_and_pepper, lambda x, share: ..., "returns nothing yet"),
+    (checks.salt_and_pepper, lambda x, share: x.copy_(hit(x, share)), "in place"),
+    (checks.salt_and_pepper, lambda x, share: x.clone(), "Nothing was changed"),
+    (checks.salt_and_pepper, lambda x, share: hit(x, share, places=torch.ones_like(x)), "keep their value"),
+    (checks.salt_and_pepper, lambda x, share: hit(x, share, salt=0.0), "all became black"),
+    (checks.salt_and_pepper, lambda x, share: hit(x, share, salt=1.0), "all became white"),
+    (checks.salt_and_pepper, lambda x, share: hit(x, share / 2), "20% of the pixels were hit"),
+    (checks.salt_and_pepper, lambda x, share: hit(x, share, salt=0.8), "became white; it should be half"),
+    (checks.salt_and_pepper, lambda x, share: hit(x, 0.4), "hit alike"),
+    (checks.salt_and_pepper, lambda x, share: x + share * torch.randn_like(x), "neither black nor white"),
+    (checks.salt_and_pepper, seeded, "Two calls"),
+    (checks.salt_and_pepper, lambda x, share: hit(x, share, places=everywhere_alike(x, share)), "same places"),
+    (checks.salt_and_pepper, one_colour_an_image, "one colour"),
+    (checks.best_guess, lambda s, t, sigma: ..., "returns nothing yet"),
+    (checks.best_guess, lambda s, t, sigma: weights(s, t, sigma, power=1) @ t, "Square the distances"),
+    (checks.best_guess, lambda s, t, sigma: weights(s, t, sigma, dim=0) @ t, "softmax along dim=1"),
+    (checks.best_guess, lambda s, t, sigma: t[torch.cdist(s, t).argmin(1)], "nearest clean point"),
+    (checks.best_guess, lambda s, t, sigma: guess(s, t, sigma / 2**0.5), "where is the 2"),
+    (checks.best_guess, weights, "weights of the clean points"),
+    (checks.best_guess, naive_guess, "nan"),
+    (checks.best_guess, lambda s, t, sigma: guess(s, t, sigma**0.5), "the square root of `sigma`"),
     (checks.mix_at_snr, lambda c, n, snr: ..., "returns nothing yet"),
     (checks.mix_at_snr, lambda c, n, snr: mix(c, n, 2 * snr), "10^(snr/20)"),
     (

@@ -3,9 +3,72 @@
 import torch
 from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Verdict, compare, draw, exercise
+from vae_helpers.checks.verdict import (
+    Complaint,
+    Verdict,
+    call,
+    compare,
+    draw,
+    exercise,
+    measured,
+    numbers,
+    otherwise,
+    outputs,
+    result,
+    together,
+)
 
-__all__ = ["best_guess", "mix_at_snr", "residual_loss", "window_ssim"]
+__all__ = ["best_guess", "mix_at_snr", "residual_loss", "salt_and_pepper", "window_ssim"]
+
+
+@exercise
+def salt_and_pepper(answer) -> Verdict:
+    """Check ``answer(images, share)``: images (N, 1, H, W) in which this share of the pixels became white or black.
+
+    ``share`` is a number, or one per image, (N, 1, 1, 1). The noise is random, so the check looks at the statistics.
+    """
+
+    def solution(images: Tensor, share) -> Tensor:
+        draw = torch.rand_like(images)
+        return torch.where(draw < share, (draw < share / 2).float(), images)
+
+    otherwise(solution)
+    torch.manual_seed(0)
+    images = 0.25 + 0.5 * torch.rand(4, 1, 60, 50)  # neither black nor white
+    given = images.clone()
+    first, second = (result(answer, call(answer, given, 0.4), images.shape) for _ in range(2))
+    hit, white, black = ((f(first)).double() for f in (lambda x: x != images, lambda x: x == 1, lambda x: x == 0))
+    shares = tensor([0.1, 0.3, 0.5, 0.9])
+    each = result(answer, call(answer, images.clone(), shares.reshape(4, 1, 1, 1)), images.shape)
+    hit_each = (each != images).double().mean((1, 2, 3))
+    flaws = {
+        "Your function changes `images` in place: later the clean ones are needed, so return a new tensor.": (
+            not torch.equal(given, images)
+        ),
+        "Nothing was changed, although the share was 0.4.": not hit.any(),
+        "Some of the pixels that you changed are neither black nor white.": (hit > white + black).any(),
+        "All pixels became black or white: those that are not hit keep their value.": hit.all(),
+        "Two calls hit the same pixels: draw anew in every call, unseeded.": torch.equal(first, second),
+        "The pixels that are hit all became black: half of them should become white.": not white.any(),
+        "The pixels that are hit all became white: half of them should become black.": not black.any(),
+        "In each image all pixels that are hit have one colour: toss a coin for each pixel.": (
+            (white.amax((1, 2, 3)) + black.amax((1, 2, 3)) < 2).all()
+        ),
+        "All images are hit in the same places: draw a number for each pixel of each image.": (
+            torch.equal(hit[0], hit[1])
+        ),
+        f"With share = 0.4, {hit.mean():.0%} of the pixels were hit.": abs(hit.mean() - 0.4) > 0.03,
+        f"Of the pixels that are hit, {white.sum() / hit.sum():.0%} became white; it should be half of them.": (
+            abs(white.sum() / hit.sum() - 0.5) > 0.04
+        ),
+        "`share` may differ from image to image, (N, 1, 1, 1), but your images are hit alike.": (
+            (hit_each - shares).abs().max() > 0.05
+        ),
+    }
+    for words, found in flaws.items():
+        if found:
+            raise Complaint(words)
+    return Verdict(True, "Right: random places, half white, half black, and new ones in every call.", answer)
 
 
 @exercise
@@ -45,37 +108,35 @@ def window_ssim(answer) -> Verdict:
 
 @exercise
 def best_guess(answer) -> Verdict:
-    """Check ``answer(seen, sigma, p)``: E[x | seen] for a pixel x that is 1 with probability p, else 0, (N,).
+    """Check ``answer(seen, table, sigma)``, (N, D) and (M, D): E[x | seen] if x is any row of the table, (N, D).
 
-    The noise is Gaussian with the standard deviation sigma, so seen = x + sigma · ε.
+    The noise is Gaussian with the standard deviation sigma: seen = x + sigma · ε.
     """
 
-    def bell(distance: Tensor, sigma: float) -> Tensor:
-        return torch.exp(-(distance**2) / (2 * sigma**2))
+    def guess(seen: Tensor, table: Tensor, sigma: float, power: int = 2, dim: int = 1) -> Tensor:
+        return torch.softmax(-(torch.cdist(seen, table) ** power) / (2 * sigma**2), dim) @ table
 
-    def solution(seen: Tensor, sigma: float, p: float) -> Tensor:
-        white, black = p * bell(seen - 1, sigma), (1 - p) * bell(seen, sigma)
-        return white / (white + black)
-
+    far = tensor([[30.0, -1.0], [0.5, 0.2]]), tensor([[0.0, 0.0], [1.0, 2.0], [-1.0, 3.0]]), 0.2
     return compare(
         answer,
-        solution,
-        cases=[
-            (tensor([-0.4, 0.1, 0.5, 0.9, 1.3]), 0.5, 0.2),
-            (tensor([0.2, 1.0, 0.0]), 0.8, 0.7),
-            (tensor([0.5]), 0.3, 0.5),
-        ],
+        lambda seen, table, sigma: guess(seen, table, sigma),
+        cases=[(tensor([[0.7]]), tensor([[0.0], [1.0], [0.0]]), 0.5), (*draw((5, 2), (7, 2)), 0.8), far],
         hints={
-            "How common are white and black pixels? Weigh the two bell curves with p and 1 − p.": (
-                lambda seen, sigma, p: solution(seen, sigma, 0.5)
+            "Square the distances: the bell curve has ‖x̃ − x‖² in its exponent.": (
+                lambda seen, table, sigma: guess(seen, table, sigma, power=1)
             ),
-            "A bell curve is exp(−d² / 2σ²): where is the 2?": lambda seen, s, p: solution(seen, s / 2**0.5, p),
-            "That is the weight of white; divide it by the sum of both.": lambda seen, s, p: p * bell(seen - 1, s),
-            "That is the more probable of black and white. The squared error is smallest at the mean, between them.": (
-                lambda seen, sigma, p: (solution(seen, sigma, p) > 0.5).float()
+            "Each noisy point has weights of its own, which add up to 1 over the table: softmax along dim=1.": (
+                lambda seen, table, sigma: guess(seen, table, sigma, dim=0)
+            ),
+            "That is the nearest clean point. The squared error is smallest at the weighted mean of all.": (
+                lambda seen, table, sigma: table[torch.cdist(seen, table).argmin(1)]
+            ),
+            "A bell curve is exp(−d² / 2σ²): where is the 2?": lambda seen, table, s: guess(seen, table, s / 2**0.5),
+            "These are the weights of the clean points; the guess is the sum of weight times point.": (
+                lambda seen, table, s: torch.softmax(-(torch.cdist(seen, table) ** 2) / (2 * s**2), 1)
             ),
         },
-        praise="Right: the mean over what could be, and a logistic curve.",
+        praise="Right: the mean of all that could be, each with its probability.",
     )
 
 
@@ -98,6 +159,7 @@ def mix_at_snr(answer) -> Verdict:
         lambda clean, noise, snr: mixed(clean, noise, snr),
         cases=[
             (clean * loudness, 0.3 * noise, 6.0),
+            (clean, noise * loudness, tensor([[3.0], [-2.0], [12.0]])),
             (clean * loudness, noise * loudness.flip(0), -4.0),
             (tensor([[3.0, -4.0, 0.0]]), tensor([[1.0, 1.0, -1.0]]), 0.0),
             (tensor([[3.0, -4.0, 0.0]]), tensor([[1.0, 2.0, -2.0]]), 20.0),
@@ -155,4 +217,31 @@ def residual_loss(answer) -> Verdict:
         },
         gradient=True,
         praise="Right: subtract the estimated noise, and compare what is left with the clean picture.",
+    )
+
+
+@exercise(seconds=60)
+def workshop(model) -> Verdict:
+    """Check a denoiser: at most 15,000 weights, 25 dB at σ = 0.1 and 19 dB at σ = 0.5, on 300 held-out digits."""
+    from vae_helpers.data import load_digits
+
+    if not isinstance(model, torch.nn.Module):
+        raise Complaint("Give the check your network itself, an nn.Module.")
+    digits = load_digits("test")
+    digits = digits.floats[torch.linspace(0, len(digits) - 1, 300).long()]
+    [noise] = draw((300, 1, 28, 28))
+
+    def reached(sigma: float, goal: float) -> Verdict:
+        cleaned = numbers(outputs(model, digits + sigma * noise), "What your network returns", shape=digits.shape)
+        decibels = -10 * (cleaned - digits).square().flatten(1).mean(1).log10().mean()
+        return measured(decibels, what=f"At σ = {sigma} the PSNR", at_least=goal, unit="dB", praise="")
+
+    weights, most = sum(p.numel() for p in model.parameters()), 15_000
+    words = f"Your network has {weights:,} weights."
+    if weights > most:
+        words = f"{words[:-1]}; at most {most:,} are allowed. `for name, p in model.named_parameters()` lists them."
+    return together(
+        Verdict(weights <= most, words),
+        reached(0.1, 25),
+        reached(0.5, 19),
     )
