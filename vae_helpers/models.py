@@ -85,7 +85,7 @@ class UNet(nn.Module):
         width: feature maps at full size; there are 2 and 4 times as many at half and at a quarter of it.
     """
 
-    def __init__(self, *, width: int = 16):
+    def __init__(self, *, width: int = 12):
         super().__init__()
         self.width = width
         self.down_full = _block(1, width)

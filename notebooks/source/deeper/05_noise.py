@@ -290,12 +290,12 @@ def root_filter(name, photons, counts, setting):
     """The filter on Anscombe's roots, and the result squared and developed."""
     roots = anscombe(counts)
     smooth = roots.max() * filtered(name, roots / roots.max(), setting)
-    bias = (
-        0 if name == "median" else 1 / 4
-    )  # the root of a median is the median of the roots
+    # The root of a median is the median of the roots.
+    bias = 0 if name == "median" else 1 / 4
     return develop((smooth / 2).square() - 3 / 8 + bias, photons).clamp(0, 1)
 
 
+# %%
 xray_train = load_xrays("train").subset(slice(0, budget(cpu=1_500, gpu=5_000)))
 chests, valid_chests = some(load_xrays("test"), 100), some(load_xrays("valid"), 20)
 DOSES = (20, 50, 200)
