@@ -76,40 +76,6 @@ class ConvAutoencoder(Autoencoder):
         nn.init.constant_(self.decoder[-1].bias, -2.0)
 
 
-class UNet(nn.Module):
-    """A U-shaped network that cleans images or spectrograms, (N, 1, H, W) → (N, 1, H, W), any real numbers (lesson 05).
-
-    Two steps down and two up, with a skip connection at each size (Ronneberger et al., 2015, arXiv:1505.04597).
-
-    Args:
-        width: feature maps at full size; there are 2 and 4 times as many at half and at a quarter of it.
-    """
-
-    def __init__(self, *, width: int = 12):
-        super().__init__()
-        self.width = width
-        self.down_full = _block(1, width)
-        self.down_half = _block(width, 2 * width, stride=2)
-        self.down_quarter = nn.Sequential(_block(2 * width, 4 * width, stride=2), _block(4 * width, 4 * width))
-        self.up_half = _block(6 * width, 2 * width)
-        self.up_full = _block(3 * width, width)
-        self.last = nn.Conv2d(width, 1, 3, padding=1)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return one map (N, 1, H, W) for images (N, 1, H, W)."""
-        full = self.down_full(images)
-        half = self.down_half(full)
-        up = self.down_quarter(half)
-        for shortcut, layer in (half, self.up_half), (full, self.up_full):
-            up = layer(torch.cat([F.interpolate(up, size=shortcut.shape[-2:]), shortcut], dim=1))
-        return self.last(up)
-
-
-def _block(channels_in: int, channels_out: int, stride: int = 1) -> nn.Sequential:
-    convolution = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1)
-    return nn.Sequential(convolution, nn.BatchNorm2d(channels_out), nn.ReLU())
-
-
 class VAEOutput(NamedTuple("VAEOutput", [(part, Tensor) for part in ("reconstruction", "mean", "log_var", "z")])):
     """What a VAE's forward pass returns.
 

@@ -373,16 +373,6 @@ for seed in (1, 2, 3):
         fit(model, train_set, denoising_loss, **HOW)
 unet = unets[0]
 
-# %% tags=["claim"]
-with torch.random.fork_rng():
-    theirs = models.UNet().to(device).eval()
-theirs.load_state_dict(unet[0].state_dict())
-with torch.no_grad():
-    probe = test_digits[:9].to(device)
-    assert torch.allclose(theirs(probe), unet[0](probe), atol=1e-4), (
-        "models.UNet is the lesson's"
-    )
-
 # %% [markdown]
 # **Predict.** Which of the two cleans better? Is its lead larger when the noise is weak or when it is strong?
 

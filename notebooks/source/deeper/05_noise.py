@@ -14,8 +14,9 @@ import torch
 from skimage.filters import median
 from skimage.restoration import denoise_nl_means, denoise_tv_chambolle
 from torch import nn
+from torch.nn import functional as F
 
-from vae_helpers import models, plots
+from vae_helpers import plots
 from vae_helpers.data import load_digits, load_xrays
 from vae_helpers.device import budget, pick_device, seed_everything
 from vae_helpers.losses import squared_error
@@ -23,6 +24,40 @@ from vae_helpers.train import fit
 
 plots.use_course_style()
 device = pick_device()
+
+
+# %% tags=["figure"]
+# The U-Net of lesson 05
+def block(channels_in, channels_out, stride=1):
+    """A convolution, batch normalisation, and ReLU."""
+    convolution = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1)
+    return nn.Sequential(convolution, nn.BatchNorm2d(channels_out), nn.ReLU())
+
+
+class UNet(nn.Module):
+    """Down twice, up twice, with a shortcut at each size, (N, 1, H, W) → (N, 1, H, W)."""
+
+    def __init__(self, width=12):
+        super().__init__()
+        w = width
+        self.down_full = block(1, w)
+        self.down_half = block(w, 2 * w, stride=2)
+        self.down_quarter = nn.Sequential(
+            block(2 * w, 4 * w, stride=2), block(4 * w, 4 * w)
+        )
+        self.up_half = block((4 + 2) * w, 2 * w)
+        self.up_full = block((2 + 1) * w, w)
+        self.last = nn.Conv2d(w, 1, 3, padding=1)
+
+    def forward(self, x):
+        full = self.down_full(x)
+        half = self.down_half(full)
+        up = self.down_quarter(half)
+        for shortcut, layer in (half, self.up_half), (full, self.up_full):
+            larger = F.interpolate(up, size=shortcut.shape[-2:])  # repeats pixels
+            up = layer(torch.cat([larger, shortcut], dim=1))  # channels side by side
+        return self.last(up)
+
 
 # %% [markdown]
 # ## 1 · A specialist, and one for all levels
@@ -55,7 +90,7 @@ networks = {"specialist": [], "generalist": []}
 for seed in (0, 1, 2):
     for found, loss in zip(networks.values(), (special_loss, general_loss)):
         seed_everything(seed)
-        model = nn.Sequential(models.UNet(width=8), nn.Sigmoid())
+        model = nn.Sequential(UNet(width=8), nn.Sigmoid())
         fit(model, train_set, loss, epochs=EPOCHS, batch_size=32, lr=6e-3)
         found.append(model)
 
@@ -346,7 +381,7 @@ def xray_network(answer, seed):
         return squared_error(answer(model, develop(counts, photons), counts), images)
 
     seed_everything(seed)
-    model = models.UNet(width=8)
+    model = UNet(width=8)
     nn.init.zeros_(model.last.weight)
     nn.init.zeros_(model.last.bias)
     fit(model, xray_train, loss, epochs=XRAY_EPOCHS, batch_size=32, lr=6e-3)
