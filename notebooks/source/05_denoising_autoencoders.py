@@ -648,9 +648,10 @@ turn = torch.linspace(0, 2 * torch.pi, 141)[:-1]
 circle = torch.stack([turn.cos(), turn.sin()], dim=1)
 eyes = [0.1 * circle[::7] + torch.tensor([aside, 0.4]) for aside in (-0.42, 0.42)]
 face = torch.cat([1.2 * circle, 0.62 * circle[75:136], *eyes])
+places = torch.cartesian_prod(*[torch.linspace(-1.5, 1.5, 14)] * 2)  # a grid
+noisy_points = places[torch.cdist(places, face).min(1).values < 0.4]  # near the face
+guesses = best_guess(noisy_points, face, 0.2)
 seed_everything(3)
-noisy_points = gaussian(face[::4], 0.25)
-guesses = best_guess(noisy_points, face, 0.25)
 levels = np.geomspace(1.2, 0.03, 20).tolist()
 walks = walk(lambda x, sigma: best_guess(x, face, sigma), 1.2 * torch.randn(80, 2), levels)
 
@@ -668,7 +669,7 @@ optimizer = torch.optim.Adam(pusher.parameters(), lr=1e-2)
 slower = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, total_iters=600)
 for _ in range(600):
     points = face[torch.randint(len(face), (512,))]
-    loss = (pusher(gaussian(points, 0.25)) - points).square().sum(1).mean()
+    loss = (pusher(gaussian(points, 0.2)) - points).square().sum(1).mean()
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
@@ -676,7 +677,7 @@ for _ in range(600):
 pushed = pusher(noisy_points).detach()
 
 figure, (one, arrows, paths) = plt.subplots(
-    1, 3, figsize=(9.5, 4.1), width_ratios=(2.2, 3.5, 3.5)
+    1, 3, figsize=(9.5, 4.1), width_ratios=(1.8, 3.9, 3.5)
 )
 pixel_world = torch.tensor([[0.0], [0.0], [0.0], [0.0], [1.0]])
 pixels = torch.linspace(-1, 2, 301)[:, None]
@@ -694,14 +695,14 @@ for ax in (arrows, paths):
     ax.plot(*face.T, ".", color="0.78", markersize=7, zorder=0)
     ax.set(aspect="equal", xticks=[], yticks=[], xlim=(-1.6, 1.6), ylim=(-1.6, 1.6))
     ax.spines[:].set_visible(False)
-for ends, name, color, width in (
-    (pushed, "pushed by the network", 2, 0.016),
-    (guesses, "by the formula", 1, 0.006),
-):
-    look = {"color": plots.COLORS[color], "width": width, "label": name, **style}
-    arrows.quiver(*noisy_points.T, *(ends - noisy_points).T, **look)
-arrows.plot(*noisy_points.T, "o", color="black", markersize=3)
-arrows.set_title("One push for each point (σ = 0.25)")
+ways = torch.stack([noisy_points, pushed])
+look = {"color": plots.COLORS[2], "linewidth": 4, "alpha": 0.6, "zorder": 1}
+arrows.plot(ways[:, 1:, 0], ways[:, 1:, 1], **look)
+arrows.plot(ways[:, :1, 0], ways[:, :1, 1], label="pushed by the network", **look)
+look = {"color": plots.COLORS[1], "width": 0.009, "label": "by the formula", **style}
+arrows.quiver(*noisy_points.T, *(guesses - noisy_points).T, zorder=3, **look)
+arrows.plot(*noisy_points.T, "o", color="black", markersize=2.5)
+arrows.set_title("One push for each point (σ = 0.2)")
 track = torch.stack(walks)
 paths.plot(track[..., 0], track[..., 1], color=plots.COLORS[1], linewidth=0.6, alpha=0.6)
 paths.plot(*track[0].T, "o", color="black", markersize=3, label="start: noise")
@@ -712,7 +713,7 @@ for ax in (one, arrows, paths):
 plots.show(
     figure,
     alt="Three drawings. Left: the best guess for a noisy pixel is an S-shaped curve, 0.36 at 0.7. Middle: arrows lead from "
-    "noisy points to the lines of a smiling face; thick arrows of a network and thin ones of the formula nearly coincide. "
+    "noisy points to the lines of a smiling face; thick lines of a network and thin arrows of the formula nearly coincide. "
     "Right: paths lead from scattered points onto the face.",
 )
 apart = (pushed - guesses).norm(dim=1).mean().item()
