@@ -3,7 +3,7 @@
 #
 # In [lesson 05](../05_denoising_autoencoders.ipynb) we knew the noise, and trained with it. In real use it is weaker or
 # stronger than expected, or there is no picture behind it at all, or it differs from pixel to pixel. What do filters and
-# networks do then, and how can one help them? All is measured with U-Nets half as wide as the lesson's, three of each.
+# networks do then, and how can one help them? To save time, the U-Nets here are narrower than the lesson's.
 
 # %%
 from functools import partial
@@ -356,7 +356,7 @@ for n in DOSES:
 #
 # $$ \hat x = \tilde x - \frac{1}{3 \sqrt c} \, f(\tilde x) $$
 #
-# Three networks, the same number of steps, all with a last layer that starts at zero.
+# Three networks of each kind, from three seeds, with the same number of steps. All have a last layer that starts at zero.
 
 
 # %%
@@ -390,7 +390,10 @@ def xray_network(answer, seed):
 
 XRAY_EPOCHS = budget(cpu=3, gpu=30)
 answers = {"the picture": picture, "the noise": noise, "the noise in units": noise_in_units}
-trained = {name: xray_network(answer, seed=0) for name, answer in answers.items()}
+trained = {
+    name: [xray_network(answer, seed) for seed in (0, 1, 2)]
+    for name, answer in answers.items()
+}
 
 # %% tags=["figure"]
 # PSNR of three filters, plain and on roots, and of three networks that differ in what they answer
@@ -398,13 +401,13 @@ for n in DOSES:
     noisy = develop(taken[n], n)
     quality[n, "as it is"] = psnr(noisy.clamp(0, 1), chests).mean().item()
     for name, answer in answers.items():
-        with torch.no_grad():
-            cleaned = answer(trained[name], noisy.to(device), taken[n].to(device)).cpu()
-        quality[n, f"U-Net, answers {name}"] = (
-            psnr(cleaned.clamp(0, 1), chests).mean().item()
-        )
+        for number, model in enumerate(trained[name], 1):
+            with torch.no_grad():
+                cleaned = answer(model, noisy.to(device), taken[n].to(device)).cpu()
+            decibels = psnr(cleaned.clamp(0, 1), chests).mean().item()
+            quality[n, f"U-Net {number}, answers {name}"] = decibels
 print(f"{'PSNR (dB)':34s}" + "".join(f"{n:5d} photons" for n in DOSES))
-for name in sorted({name for _, name in quality}):
+for name in sorted({name for _, name in quality}, key=lambda name: name.split()[::-1]):
     print(f"{name:34s}" + "".join(f"{quality[n, name]:13.1f}" for n in DOSES))
 
 # %% tags=["claim"]
@@ -414,11 +417,12 @@ for n in DOSES:
         for name in XRAY_SETTINGS
         for kind in ("plain", "root")
     )
-    assert quality[n, "U-Net, answers the noise"] > best_filter + 0.4, n
-    assert (
-        quality[n, "U-Net, answers the noise"]
-        > quality[n, "U-Net, answers the picture"] + 0.5
-    ), n
+    by_noise, by_picture = (
+        [quality[n, f"U-Net {k}, answers {name}"] for k in (1, 2, 3)]
+        for name in ("the noise", "the picture")
+    )
+    assert min(by_noise) > best_filter + 0.3, n
+    assert min(by_noise) > max(by_picture) + 0.3, n
 assert quality[20, "total variation, root"] > quality[20, "total variation, plain"] + 0.5
 gain = [
     quality[n, "total variation, root"] - quality[n, "total variation, plain"]
@@ -427,8 +431,8 @@ gain = [
 assert gain[0] > gain[2], "the fewer photons, the more the root is worth"
 
 # %% [markdown]
-# The root helps the filters most where photons are few, and none of them reaches a network that answers with the noise. To
-# answer with the whole picture is worse at every dose, because the network must then hand every detail through.
+# The root helps total variation most where photons are few, and no filter reaches a network that answers with the noise.
+# To answer with the whole picture is worse at every dose, because the network must then hand every detail through.
 #
 # Knowing the noise of each pixel is worth less to the network than one might think: it can read the strength of the noise
 # from the picture. Where a method is *told* what a network can *see*, the advantage is small.
