@@ -164,7 +164,7 @@ figure.colorbar(
 plots.show(
     figure,
     alt="A digit, and its noisy, blurred and faded versions above maps of their SSIM. Noisy: dark all over the black ground, "
-    "bright on the stroke. Blurred: a dark band around the stroke. Faded: bright nearly everywhere.",
+    "bright on the stroke. Blurred: a dark band around the stroke. Faded: an even middle value around the stroke, bright elsewhere.",
 )
 
 
@@ -192,7 +192,7 @@ assert similarity["faded"] > max(similarity["noisy"], similarity["blurred"]) + 0
 assert gap < 0.02, "the course's SSIM should be scikit-image's but for 48 and 49"
 
 # %% [markdown]
-# SSIM likes the faded digits best by far, because all of their structure is left. It dislikes the noisy ones on the empty
+# SSIM likes the faded digits best, because all of their structure is left. It dislikes the noisy ones on the empty
 # ground, where there should be no structure at all, and the blurred ones along the strokes. Two pictures of pure noise have
 # an SSIM of about 0, but two different digits do not: where both are black, they are equal.
 #
