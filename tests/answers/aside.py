@@ -5,7 +5,6 @@ Right ones written in other ways, and wrong ones with a regular expression for t
 
 import itertools
 import math
-import statistics
 
 import numpy as np
 import torch
@@ -83,13 +82,6 @@ def chunked(mean, log_var):
     return eps.mul(std).add(mean)
 
 
-def two_steps(a, b, t):
-    cosine = (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1))
-    omega = torch.arccos(cosine)
-    left, right = torch.sin((1 - t) * omega) / torch.sin(omega), torch.sin(t * omega) / torch.sin(omega)
-    return torch.stack([p * x + q * y for p, x, q, y in zip(left, a, right, b, strict=True)])
-
-
 def bound(log_w):
     return -torch.logsumexp(log_w - math.log(log_w.shape[0]), dim=0)
 
@@ -138,11 +130,6 @@ RIGHT = [
     (checks.reparameterize, lambda m, lv: m + torch.randn(m.size(), dtype=torch.float64) * torch.sqrt(lv.exp())),
     (checks.optimal_sigma, lambda r, x: np.sqrt(np.mean((r.numpy() - x.numpy()) ** 2))),
     (checks.unit_rates, Rates()),
-    (
-        checks.warped_grid,
-        lambda steps: [statistics.NormalDist().inv_cdf((2 * i + 1) / (2 * steps)) for i in range(steps)],
-    ),
-    (checks.slerp, two_steps),
     (checks.importance_weighted, bound),
     (checks.importance_weighted, lambda log_w: -(log_w.double().exp().mean(0).log())),
     (checks.nats_gained, lambda b, a, v: v * (math.log(math.sqrt(b)) - math.log(math.sqrt(a)))),
@@ -279,14 +266,6 @@ WRONG = [
     (checks.optimal_sigma, lambda r, x: (r - x).square().median().sqrt(), r"mean|returned"),
     (checks.unit_rates, lambda m, lv: 0.5 * (m**2 + lv.exp() - lv - 1).sum(0) / m.shape[1], r"multiple"),
     (checks.unit_rates, lambda m, lv: 0.5 * (m.mean(0) ** 2 + (lv.exp() - lv - 1).mean(0)), r"mean"),
-    (
-        checks.warped_grid,
-        lambda steps: torch.special.ndtri((torch.arange(steps) + 0.5) / steps).flip(0),
-        r"order|sign|minus",
-    ),
-    (checks.warped_grid, lambda steps: np.linspace(-3, 3, steps), r"returned"),
-    (checks.slerp, lambda a, b, t: two_steps(a, b, t) / two_steps(a, b, t).norm(dim=1, keepdim=True), r"[Ee]ach row"),
-    (checks.slerp, lambda a, b, t: two_steps(a, b, 0.5), r"`t`"),
     (checks.importance_weighted, lambda lw: -(lw - lw.max()).exp().mean(0).log() - lw.max(), r"inf|largest"),
     (checks.importance_weighted, lambda lw: -lw.logsumexp(0) / len(lw), r"divide|k"),
     (checks.nats_gained, lambda b, a, v: v // 2 * math.log(b / a), r"Right for"),

@@ -3,12 +3,61 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, tensor
 
-from vae_helpers.checks.verdict import Verdict, compare, draw, exercise
+from vae_helpers.checks.verdict import Complaint, Verdict, compare, draw, exercise, measured, together
+from vae_helpers.data import load_digits
+from vae_helpers.losses import negative_elbo
+from vae_helpers.train import measure
 
-__all__ = ["importance_weighted", "slerp", "unit_rates", "warped_grid"]
+__all__ = ["explained", "importance_weighted", "shares", "unit_rates"]
+
+
+@exercise
+def shares(answer) -> Verdict:
+    """Check ``answer(made, real, radius)``, (M, D), (N, D), (N,): shares of pictures in a ball, of balls with one."""
+
+    def both(made: Tensor, real: Tensor, radius: Tensor) -> Tensor:
+        inside = (torch.cdist(made, real) <= radius).to(made.dtype)
+        return torch.stack([inside.amax(1).mean(), inside.amax(0).mean()])
+
+    near = tensor([[0.0], [0.1], [9.0]]), tensor([[0.0], [5.0]]), tensor([1.0, 1.0])
+    return compare(
+        answer,
+        both,
+        cases=[(*draw((7, 2), (5, 2)), tensor([0.6, 1.0, 0.3, 0.8, 1.5])), near],
+        hints={
+            "The two shares changed places: first the pictures that lie in a ball.": lambda *a: both(*a).flip(0),
+            "You counted pairs; for a picture, one ball is enough, and for a ball, one picture.": (
+                lambda made, real, radius: (torch.cdist(made, real) <= radius).to(made.dtype).mean().expand(2)
+            ),
+        },
+        praise="Right: a model must be at home, and it must visit.",
+    )
+
+
+@exercise
+def explained(answer) -> Verdict:
+    """Check ``answer(pictures, digits, seen)``, twice (N, 1, H, W), and (H, W): log-likelihoods, (N,)."""
+
+    def each(p: Tensor, x: Tensor, seen: Tensor) -> Tensor:
+        return ((x * p.log() + (1 - x) * (1 - p).log()) * seen).flatten(1)
+
+    def case(*shape: int) -> tuple[Tensor, ...]:
+        p, x, seen = (values.sigmoid() for values in draw(shape, shape, shape[2:]))
+        return p, x.round(), seen.round()
+
+    return compare(
+        answer,
+        lambda pictures, digits, seen: each(pictures, digits, seen).sum(1),
+        cases=[case(3, 1, 4, 5), case(2, 1, 3, 2), case(1, 1, 2, 5)],
+        hints={
+            "Pixels in the hole must not count.": lambda p, x, seen: each(p, x, torch.ones_like(seen)).sum(1),
+            "A black pixel counts, too: its probability is 1 − p.": lambda p, x, seen: each(p, x, x * seen).sum(1),
+            "Add up the logarithms of the seen pixels; you averaged.": lambda *a: each(*a).sum(1) / a[2].sum(),
+        },
+        praise="Right: only what is seen counts, black pixels as well as white ones.",
+    )
 
 
 @exercise
@@ -23,76 +72,25 @@ def unit_rates(answer) -> Verdict:
         lambda mean, log_var: terms(mean, log_var).mean(0),
         cases=[draw((5, 3), (5, 3)), draw((3, 2), (3, 2)), (tensor([[0.0, 1.0]]), tensor([[0.0, -1.0]]))],
         hints={
-            "That is the rate of each image. Keep the units, and average over the images.": (
-                lambda m, v: terms(m, v).sum(1)
-            ),
-            "You averaged over the units: keep them, and average over the images.": lambda m, v: terms(m, v).mean(1),
+            "That is the rate of each image: keep the units, average over the images.": lambda *a: terms(*a).sum(1),
+            "You averaged over the units: keep them, and average over the images.": lambda *a: terms(*a).mean(1),
             "You averaged the codes first: average their rates.": lambda m, v: terms(m.mean(0), v.mean(0)),
-            "σ² is exp(log_var), not exp(log_var / 2).": (
-                lambda m, v: (terms(m, v) + ((v / 2).exp() - v.exp()) / 2).mean(0)
-            ),
         },
         praise="Right: one number per unit, and together they are the rate.",
     )
 
 
-@exercise
-def warped_grid(answer) -> Verdict:
-    """Check ``answer(steps)``: the normal quantiles of the middles of ``steps`` equal slices of probability."""
-
-    def at(part: float, steps: int, slices: int = 0) -> Tensor:
-        return torch.special.ndtri((torch.arange(steps) + part) / (slices or steps))
-
-    return compare(
-        answer,
-        lambda steps: at(0.5, steps),
-        cases=[(20,), (3,), (1,)],
-        hints={
-            "Those are the probabilities themselves; the normal quantile turns them into positions z.": (
-                lambda n: (torch.arange(n) + 0.5) / n
-            ),
-            "ndtri turns probabilities into positions; ndtr does not.": lambda n: torch.special.ndtr(
-                (torch.arange(n) + 0.5) / n
-            ),
-            "You took the lower ends of the slices, and the first of them is −∞: take their middles.": (
-                lambda n: at(0, n)
-            ),
-            "Those are the borders of steps + 1 slices: take the middles of `steps`.": lambda n: at(1, n, n + 1),
-        },
-        praise="Right: every position stands for the same share of the prior.",
-    )
-
-
-@exercise
-def slerp(answer) -> Verdict:
-    """Check ``answer(a, b, t)``: the points at t on the arcs from the codes ``a`` to ``b``, all (N, d)."""
-
-    def on_arc(a: Tensor, b: Tensor, t: float, angle: Tensor) -> Tensor:
-        angle = angle[:, None]
-        return (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / torch.sin(angle)
-
-    def lerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-        return (1 - t) * a + t * b
-
-    # All products are less than 1, so that the arc cosine of a product that was not normalised exists, too.
-    a = tensor([[0.9, 0.1, -0.2], [0.2, -0.7, 0.3], [0.1, 0.5, 0.6], [-0.4, 0.3, 0.2]])
-    b = tensor([[0.1, 0.8, 0.3], [0.5, 0.4, -0.6], [0.7, -0.1, 0.2], [0.3, 0.3, 0.9]])
-    return compare(
-        answer,
-        lambda a, b, t: on_arc(a, b, t, torch.acos(F.cosine_similarity(a, b))),
-        cases=[(a, b, 0.3), (b[:2], a[:2], 0.8), (tensor([[0.5, 0.0]]), tensor([[0.0, 0.9]]), 0.5), (a, b, 0.0)],
-        hints={
-            "That is lerp, the straight line: the two factors are sines of parts of the angle.": lerp,
-            "You stretched the straight line to the length of the ends; the steps along the arc are not even then.": (
-                lambda a, b, t: F.normalize(lerp(a, b, t)) * lerp(a.norm(dim=1), b.norm(dim=1), t)[:, None]
-            ),
-            "Ω is the angle, not its cosine: take acos.": lambda a, b, t: on_arc(a, b, t, F.cosine_similarity(a, b)),
-            "The cosine is a · b divided by both lengths.": lambda a, b, t: on_arc(a, b, t, torch.acos((a * b).sum(1))),
-            "You used one angle for the whole batch: every pair of codes has its own.": lambda a, b, t: on_arc(
-                a, b, t, torch.acos(F.cosine_similarity(a.flatten(), b.flatten(), dim=0)).expand(len(a))
-            ),
-        },
-        praise="Right: on the arc, at an even pace, with the lengths of the ends.",
+@exercise(seconds=60)
+def workshop(model) -> Verdict:
+    """Check a VAE for digits: at most 10 nats of rate on test digits, and at most 115 of distortion."""
+    if not hasattr(model, "reparameterize"):
+        raise Complaint(f"This needs a VAE, with a mean and a log_var, but is {type(model).__name__}.")
+    found = measure(model, load_digits("test").subset(slice(0, 500)).binarized(), negative_elbo)
+    return together(
+        measured(
+            found["rate"], what="The rate", at_most=10, unit="nats", praise="Narrow enough.", hint="Raise its price?"
+        ),
+        measured(found["distortion"], what="The distortion", at_most=115, unit="nats", praise="A good use of them."),
     )
 
 
