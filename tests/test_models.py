@@ -20,7 +20,7 @@ def written_in_lesson(number, name):
     definitions = ast.parse(source.read_text(encoding="utf-8")).body
     classes = [part for part in definitions if isinstance(part, ast.ClassDef) and part.name == name]
     helpers = [part for part in definitions if isinstance(part, ast.FunctionDef) and not part.name.startswith("my_")]
-    names = {"torch": torch, "nn": nn, "models": models, "itertools": itertools}
+    names = {"torch": torch, "nn": nn, "models": models, "losses": losses, "itertools": itertools}
     exec(compile(ast.Module([*helpers, *classes[:1]], []), source, "exec"), names)
     return names[name]
 
@@ -258,6 +258,21 @@ def test_conv_autoencoder_does_not_round_its_images_under_mixed_precision():
     model = models.ConvAutoencoder()
     with torch.autocast("cpu", torch.bfloat16):
         assert model(torch.rand(2, 1, 28, 28)).dtype == torch.float32
+
+
+def test_dense_vae_is_the_one_of_lesson_07():
+    ours, theirs = models.DenseVAE(hidden=(256,), latent_dim=5), written_in_lesson("07", "DenseVAE")(5)
+    theirs.load_state_dict(ours.state_dict())
+    images = torch.rand(3, 1, 28, 28).round()
+    outputs, losses_of = [], []
+    for model in (ours, theirs):
+        torch.manual_seed(0)
+        outputs.append(model(images))
+        torch.manual_seed(0)
+        losses_of.append(losses.negative_elbo(model, images)["loss"])
+    for our_part, their_part in zip(*outputs, strict=True):
+        assert torch.equal(our_part, their_part)
+    torch.testing.assert_close(*losses_of)
 
 
 def test_conv_vae_is_the_one_of_lesson_08():

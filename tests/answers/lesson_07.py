@@ -1,53 +1,85 @@
 """Answers to the exercises of lesson 07: right ones, and typical mistakes with words of the message."""
 
+import math
+
 import torch
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from vae_helpers import checks
-from vae_helpers.checks.lesson_07 import PATIENTS
+
+
+def parts(log_prior, log_likelihood, log_q, dz):
+    """p(x), and the weights q(z) · dz."""
+    return ((log_prior + log_likelihood).exp() * dz).sum(), log_q.exp() * dz
+
+
+def bound(log_prior, log_likelihood, log_q, dz):
+    p, q = parts(log_prior, log_likelihood, log_q, dz)
+    elbo = (q * log_likelihood).sum() - (q * (log_q - log_prior)).sum()
+    return p.log(), elbo, (q * (log_q - (log_prior + log_likelihood - p.log()))).sum()
+
+
+def in_floats(log_prior, log_likelihood, log_q, dz):
+    return [number.item() for number in bound(log_prior, log_likelihood, log_q, dz)]
+
+
+def without_dz(log_prior, log_likelihood, log_q, dz):
+    p, q = parts(log_prior, log_likelihood, log_q, 1.0)
+    joint = log_prior + log_likelihood
+    return p.log(), (q * (joint - log_q)).sum() * dz, (q * (log_q - joint + p.log())).sum() * dz
+
+
+def over_the_prior(log_prior, log_likelihood, log_q, dz):
+    one, _, three = bound(log_prior, log_likelihood, log_q, dz)
+    return one, (log_prior.exp() * dz * (log_prior + log_likelihood - log_q)).sum(), three
+
+
+def without_q(log_prior, log_likelihood, log_q, dz):
+    one, _, three = bound(log_prior, log_likelihood, log_q, dz)
+    return one, (log_q.exp() * dz * (log_prior + log_likelihood)).sum(), three
+
+
+def from_the_prior(log_prior, log_likelihood, log_q, dz):
+    return *bound(log_prior, log_likelihood, log_q, dz)[:2], (log_q.exp() * dz * (log_q - log_prior)).sum()
 
 
 def kl(mean, log_var):
     return kl_divergence(Normal(mean, (log_var / 2).exp()), Normal(0.0, 1.0)).sum(1)
 
 
-def draw(mean, log_var):
-    return Normal(mean, (log_var / 2).exp()).rsample()
-
-
 def half(mean, log_var):
     return (mean**2 + log_var.exp() - log_var - 1) / 2
 
 
-def noise_fixed_once(mean, log_var):
-    return mean + (log_var / 2).exp() * torch.randn(mean.shape, generator=torch.Generator().manual_seed(7))
+def loss(white, x, mean, log_var):
+    return -Bernoulli(white).log_prob(x).sum((1, 2, 3)) + kl(mean, log_var)
 
 
-def reseeded(mean, log_var):
-    torch.manual_seed(0)
-    return draw(mean, log_var)
-
-
-def without_gradient(mean, log_var):
-    with torch.no_grad():
-        return draw(mean, log_var)
-
-
-def sigma(reconstruction, images):
-    return torch.nn.functional.mse_loss(reconstruction, images).sqrt()
+def by_hand(white, x, mean, log_var):
+    likelihood = torch.where(x > 0.5, white, 1 - white)
+    return half(mean, log_var).sum(-1) - likelihood.log().sum(dim=(1, 2, 3))
 
 
 RIGHT = [
+    (checks.bound, bound),
+    (checks.bound, in_floats),
     (checks.kl_divergence, kl),
     (checks.kl_divergence, lambda mean, log_var: -0.5 * (1 + log_var - mean.pow(2) - log_var.exp()).sum(dim=-1)),
-    (checks.reparameterize, draw),
-    (checks.reparameterize, lambda mean, log_var: mean + torch.exp(0.5 * log_var) * torch.randn(mean.shape)),
-    (checks.optimal_sigma, sigma),
-    (checks.optimal_sigma, lambda reconstruction, images: float(((reconstruction - images) ** 2).mean() ** 0.5)),
-    (checks.diagnosis, PATIENTS),
+    (checks.vae_loss, loss),
+    (checks.vae_loss, by_hand),
 ]
 
 WRONG = [
+    (checks.bound, lambda log_prior, log_likelihood, log_q, dz: (..., ..., ...), "returns nothing yet"),
+    (checks.bound, without_dz, "Step 2, log p(x): "),
+    (checks.bound, over_the_prior, "Step 3, the ELBO: "),
+    (checks.bound, without_q, "Step 3, the ELBO: "),
+    (checks.bound, from_the_prior, "Step 4, the gap: "),
+    (
+        checks.bound,
+        lambda a, b, q, dz: (bound(a, b, q, dz)[0], bound(a, b, q, dz)[1], -bound(a, b, q, dz)[2]),
+        "for the sign",
+    ),
     (checks.kl_divergence, lambda mean, log_var: ..., "returns nothing yet"),
     (checks.kl_divergence, lambda mean, log_var: -kl(mean, log_var), "for the sign"),
     (checks.kl_divergence, lambda mean, log_var: 2 * kl(mean, log_var), "2 times"),
@@ -55,104 +87,30 @@ WRONG = [
     (checks.kl_divergence, lambda mean, log_var: half(mean, log_var).sum(), "You took the sum over dimension 0"),
     (checks.kl_divergence, lambda mean, log_var: kl(mean, log_var).mean(), "You took the mean over dimension 0"),
     (checks.kl_divergence, lambda mean, log_var: half(mean, log_var), "sum over dimension 1 is still missing"),
-    (
-        checks.kl_divergence,
-        lambda mean, log_var: kl(mean, 2 * log_var),
-        "log_var is log σ², not log σ, so σ² is exp(lo",
-    ),
+    (checks.kl_divergence, lambda mean, log_var: kl(mean, 2 * log_var), "log_var is log σ², not log σ"),
     (
         checks.kl_divergence,
         lambda mean, log_var: 0.5 * (mean**2 + torch.exp(0.5 * log_var) - log_var - 1).sum(1),
         "where the formula has σ²",
     ),
-    (checks.kl_divergence, lambda mean, log_var: 0.5 * (mean + log_var.exp() - log_var - 1).sum(1), "squared"),
-    (checks.kl_divergence, lambda mean, log_var: 0.5 * (mean**2 + log_var.exp() - log_var).sum(1), "−1 is missing"),
+    (checks.kl_divergence, lambda mean, log_var: 0.5 * (mean + log_var.exp() - log_var - 1).sum(1), "mean"),
+    (checks.kl_divergence, lambda mean, log_var: 0.5 * (mean**2 + log_var.exp() - log_var).sum(1), "constant"),
     (
         checks.kl_divergence,
         lambda mean, log_var: kl_divergence(Normal(0.0, 1.0), Normal(mean, (log_var / 2).exp())).sum(1),
         "swapped",
     ),
     (checks.kl_divergence, lambda mean, log_var: kl(mean, log_var) + 1, "too large by 1"),
-    (checks.reparameterize, lambda mean, log_var: ..., "returns nothing yet"),
-    (checks.reparameterize, lambda mean, log_var: 1 / 0, "stopped with ZeroDivisionError"),
-    (checks.reparameterize, lambda mean, log_var: 1.0, "What your function returns should have the sh"),
+    (checks.vae_loss, lambda white, x, mean, log_var: ..., "returns nothing yet"),
+    (checks.vae_loss, lambda white, x, m, v: loss(white, x, m, v) - 2 * kl(m, v), "add it"),
+    (checks.vae_loss, lambda white, x, m, v: loss(white, x, m, v) - kl(m, v), "the rate is missing"),
     (
-        checks.reparameterize,
-        lambda mean, log_var: draw(mean, log_var)[0],
-        "What your function returns should have the sh",
+        checks.vae_loss,
+        lambda white, x, m, v: -Bernoulli(white).log_prob(x).mean((1, 2, 3)) + kl(m, v),
+        "Sum over the pixels",
     ),
-    (checks.reparameterize, lambda mean, log_var: mean, "no noise"),
-    (checks.reparameterize, lambda mean, log_var: mean + (log_var / 2).exp() * torch.randn(2), "share one noise"),
-    (checks.reparameterize, lambda mean, log_var: mean + (log_var / 2).exp() * torch.randn(1), "share one noise"),
-    (checks.reparameterize, noise_fixed_once, "not redrawn"),
-    (checks.reparameterize, reseeded, "not redrawn"),
-    (
-        checks.reparameterize,
-        lambda mean, log_var: mean + (log_var / 2).exp() * torch.randn(len(mean), 1),
-        "numbers of a code share",
-    ),
-    (
-        checks.reparameterize,
-        lambda mean, log_var: mean + (log_var / 2).exp() * torch.rand_like(mean),
-        "Your codes are not centred on mean: ε should",
-    ),
-    (
-        checks.reparameterize,
-        lambda mean, log_var: mean + log_var.exp() * torch.randn_like(mean),
-        "used exp(log_var)",
-    ),
-    (checks.reparameterize, lambda mean, log_var: mean + torch.randn_like(mean), "same width"),
-    (checks.reparameterize, lambda mean, log_var: mean + log_var * torch.randn_like(mean), "log_var itself"),
-    (checks.reparameterize, lambda mean, log_var: mean + log_var / 2 * torch.randn_like(mean), "that is log σ"),
-    (
-        checks.reparameterize,
-        lambda mean, log_var: mean + (2 * log_var).exp() * torch.randn_like(mean),
-        "Your noise has the wrong width: the standard",
-    ),
-    (
-        checks.reparameterize,
-        lambda mean, log_var: mean + (-log_var / 2).exp() * torch.randn_like(mean),
-        "upside down",
-    ),
-    (checks.reparameterize, lambda mean, log_var: draw(mean, log_var + 0.5), "wrong width"),
-    (checks.reparameterize, without_gradient, "no gradient"),
-    (
-        checks.reparameterize,
-        lambda mean, log_var: mean + (log_var / 2).exp().detach() * torch.randn_like(mean),
-        "no gradient",
-    ),
-    (checks.optimal_sigma, lambda reconstruction, images: ..., "returns nothing yet"),
-    (checks.optimal_sigma, lambda reconstruction, images: sigma(reconstruction, images) ** 2, "the squares of"),
-    (
-        checks.optimal_sigma,
-        lambda reconstruction, images: (images - reconstruction).square().flatten(1).sum(1).mean().sqrt(),
-        "your numbers are too large by a factor",
-    ),
-    (
-        checks.optimal_sigma,
-        lambda reconstruction, images: (images - reconstruction).norm(),
-        "your numbers are too large by a factor",
-    ),
-    (checks.optimal_sigma, lambda reconstruction, images: (images - reconstruction).abs().mean(), "absolute"),
-    (checks.optimal_sigma, lambda reconstruction, images: (images - reconstruction).std(), "nan for"),
-    (
-        checks.optimal_sigma,
-        lambda reconstruction, images: (images - reconstruction).square().mean((1, 2, 3)).sqrt(),
-        "One σ serves all images: average over them to",
-    ),
-    (
-        checks.optimal_sigma,
-        lambda reconstruction, images: (images - reconstruction).square().mean((1, 2, 3)).sqrt().mean(),
-        "Average the squared errors of all images befo",
-    ),
-    (checks.optimal_sigma, lambda reconstruction, images: sigma(reconstruction, images) / 2**0.5, "0.7071 times"),
-    (checks.diagnosis, None, "Give a dict"),
-    (checks.diagnosis, dict.fromkeys("ABCDEF", ...), "0 of 6 are right. Patient A has no diagnosis"),
-    (checks.diagnosis, {**PATIENTS, "A": ...}, "Patient A has no diagnosis"),
-    (checks.diagnosis, {**PATIENTS, "B": "unscaled"}, "no bug called 'unscaled'"),
-    (checks.diagnosis, {**PATIENTS, "D": "strong beta"}, "5 of 6 are right. Patient D: the code has collapsed"),
-    (checks.diagnosis, {**PATIENTS, "E": "none"}, "Patient E: the loss looks healthy"),
-    (checks.diagnosis, {**PATIENTS, "F": "sampling at evaluation"}, "leave the reported loss equal"),
-    (checks.diagnosis, {**PATIENTS, "A": "exp(log_var)"}, "how much of it is left"),
-    (checks.diagnosis, {**PATIENTS, "C": "strong beta"}, "Patient C has something else"),
+    (checks.vae_loss, lambda white, x, m, v: loss(white, x, m, v).mean(), "dimension 0"),
+    (checks.vae_loss, lambda white, x, m, v: loss(white, x, m, v) / math.log(2), "1.443 times"),
+    (checks.vae_loss, lambda white, x, m, v: (white - x).square().sum((1, 2, 3)) + kl(m, v), "returned"),
+    (checks.vae_loss, lambda white, x, m, v: loss(white.detach(), x, m, v), "no gradient"),
 ]
