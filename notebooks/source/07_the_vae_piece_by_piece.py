@@ -57,7 +57,7 @@ plots.show(
 # %% [markdown]
 # The loss has two parts. The **reconstruction loss** says how badly the picture comes back, and the **KL divergence**
 # says how far the cloud lies from the standard cloud $\mathcal N(0, I)$, a Gaussian with mean 0 and variance 1 in every
-# direction. In PyTorch the drawing is hardly longer than the autoencoder of lesson 03. What is new stands in three places: the
+# direction. In PyTorch this is hardly longer than the autoencoder of lesson 03. What is new stands in three places: the
 # encoder's last layer is twice as wide, `chunk` cuts its output into two halves, and `reparameterize` draws the code.
 # (`randn_like(mean)` draws standard Gaussian numbers in the shape of `mean`.)
 
@@ -862,13 +862,14 @@ fit(mine, train_set, Generator.loss, epochs=25, lr=8e-3, batch_size=100)
 # ## Read and watch
 #
 # - D. Kingma, M. Welling, [Auto-encoding variational Bayes](https://arxiv.org/abs/1312.6114) (2014): the paper that started
-#   it. With this lesson behind you it reads easily.
-# - D. Rezende, S. Mohamed, D. Wierstra, [Stochastic backpropagation](https://arxiv.org/abs/1401.4082) (2014): the same idea,
-#   found independently.
+#   it. With this lesson behind you it reads easily. D. Rezende, S. Mohamed and D. Wierstra found [the
+#   same](https://arxiv.org/abs/1401.4082) independently.
+# - D. Bertucci, A. Endert, [VAE Explainer](https://xnought.github.io/vae-explainer/) (2024): a VAE in the browser, to move by
+#   hand.
+# - Arxiv Insights, [Variational autoencoders](https://www.youtube.com/watch?v=9zKuYvjFFS8) (video, 15 minutes): the
+#   whole idea once more, with animations.
 # - D. Kingma, M. Welling, [An introduction to variational autoencoders](https://arxiv.org/abs/1906.02691) (2019): the long,
 #   calm version by the inventors.
-# - C. Doersch, [Tutorial on variational autoencoders](https://arxiv.org/abs/1606.05908) (2016): the same road as ours, with
-#   more pictures and fewer proofs.
 # - C. Cremer, X. Li, D. Duvenaud, [Inference suboptimality in variational autoencoders](https://arxiv.org/abs/1801.03558)
 #   (2018): approximation and amortization gaps, measured.
 #
