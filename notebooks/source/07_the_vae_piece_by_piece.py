@@ -36,8 +36,8 @@ train_set = load_digits("train").subset(slice(0, 3_500)).binarized()
 test_set = load_digits("test").subset(slice(0, 1_000)).binarized()
 
 # %% [markdown]
-# (`binarized` makes every pixel black or white, 0 or 1, with its grey level as the probability of white. We shall want
-# pictures that *have* a probability, and this is the simplest kind.)
+# (`binarized` makes every pixel black or white, 0 or 1, with its grey level as the probability of white. Probabilities of
+# such pictures are the simplest.)
 #
 # ## 1 · The whole machine
 #
@@ -57,8 +57,8 @@ plots.show(
 # %% [markdown]
 # The loss has two parts. The **reconstruction loss** says how badly the picture comes back, and the **KL divergence**
 # says how far the cloud lies from the standard cloud $\mathcal N(0, I)$, a Gaussian with mean 0 and variance 1 in every
-# direction. In PyTorch this is hardly longer than the autoencoder of lesson 03. What is new stands in three places: the
-# encoder's last layer is twice as wide, `chunk` cuts its output into two halves, and `reparameterize` draws the code.
+# direction. In the program, three things are new since lesson 03: the encoder's last layer is twice as wide, `chunk`
+# cuts its output into two halves, and `reparameterize` draws the code.
 # (`randn_like(mean)` draws standard Gaussian numbers in the shape of `mean`.)
 
 
@@ -182,7 +182,7 @@ log_evidence = torch.logsumexp(log_joint, dim=1) + math.log(dz)
 log_posterior = log_joint - log_evidence[:, None]
 
 # %% [markdown]
-# (`logsumexp` adds up numbers that are given by their logarithms. `double` takes 64 bits per number instead of 32.)
+# (`logsumexp` adds up numbers that are given by their logarithms, and `double` means 64-bit numbers.)
 #
 # **Predict.** Which of the ten kinds of digit is most probable under this story, and why?
 
@@ -256,9 +256,9 @@ assert abs(total - 1) < 1e-6 and abs(log_posterior.exp().sum(1) * dz - 1).max() 
 #
 # ## 3 · Why p(x) is hard
 #
-# So train the decoder by making $p(x)$ large, and be done? With one number, a grid of 6,001 points will do. With eight
-# numbers it needs $6001^8$ points, more than any computer can visit. The next idea is chance. The integral is an average
-# over the prior, so draw $K$ codes from the prior and average their likelihoods:
+# So train the decoder by making $p(x)$ large, and be done? With one number, a grid of 6,001 points will do. Eight numbers
+# need $6001^8$ points, more than any computer can visit. The next idea is chance. The integral is an average over the
+# prior, so draw $K$ codes from it and average their likelihoods:
 #
 # $$ p(x) \approx \frac1K \sum_{k=1}^K p(x \mid z_k), \qquad z_k \sim p(z). $$
 #
@@ -445,8 +445,8 @@ assert abs((math.log(0.2) + math.log(1.8)) / 2 + 0.51) < 0.005
 # The sum comes out right to many decimals, whatever the guess. So there are two ways to raise the ELBO: make the data
 # more probable, or pull $q$ towards the posterior. Training does both at once.
 #
-# Why is a gap left? A Gaussian with the posterior's own mean and width, our *rival*, leaves very little of it, so the
-# shape is hardly to blame. What the best Gaussian leaves is called the **approximation gap**. The rest is the **amortization gap**:
+# Why is a gap left? A Gaussian with the posterior's own mean and width, our *rival*, leaves very little, so the shape is
+# hardly to blame. What the best Gaussian leaves is called the **approximation gap**. The rest is the **amortization gap**:
 # one network has to guess for all pictures at a glance (*amortized* inference), and for digits that it has never seen
 # it misses by a little, or now and then by a lot.
 #
@@ -547,7 +547,7 @@ assert 0 < best < len(tried) - 1, "one width should be best"
 
 # %% [markdown]
 # A narrow cloud gives a good reconstruction and costs a high rate. A wide one is cheap, but the decoder no longer
-# knows what to draw. The sum has one best width, and the network finds it by itself.
+# knows what to draw. The sum has one best width.
 #
 # ### Your turn 2 · The KL in closed form (6 min)
 #
@@ -661,7 +661,7 @@ assert 0.2 < (fresh < 0).float().mean() < 0.8
 #
 # ### Your turn 3 · The loss (6 min)
 #
-# Everything is in place. `white` are the decoder's probabilities and `x` the pixels, 0 or 1, both (N, 1, 28, 28). A pixel
+# `white` are the decoder's probabilities and `x` the pixels, 0 or 1, both (N, 1, 28, 28). A pixel
 # with the probability $w$ of being white has the likelihood $w$ if it is white and $1 - w$ if it is black, and the pixels are
 # independent given $z$. Return distortion plus rate of each picture, (N,), in nats, and use your `kl`.
 
@@ -740,9 +740,9 @@ assert torch.allclose(ours, theirs, rtol=1e-3), "your loss should be the package
 # An untrained VAE of this kind begins near $784 \log 2 \approx 543$ nats. It is good to know what *your* first loss
 # should be, but it depends on the start: the one that starts dark begins far lower, and is as healthy.
 #
-# Does the gap ever close completely, and what does a VAE give up if it cannot? [A VAE whose log p(x) is
-# known](deeper/07_linear_vae.ipynb) (25 minutes, optional) looks behind the bound. What the distortion should be for grey
-# pixels, and how wrong signs and forgotten halves show themselves, are subjects of lesson 09.
+# Can the gap close completely, and what does a VAE give up if it cannot? [A VAE whose log p(x) is
+# known](deeper/07_linear_vae.ipynb) (25 minutes, optional) looks behind the bound. Distortions for grey pixels, and the
+# symptoms of wrong signs and forgotten halves, are subjects of lesson 09.
 #
 # ## Workshop · From autoencoder to generator (25 min)
 #

@@ -147,28 +147,41 @@ for title, paths in walks.items():
 down, adam = walks.values()
 assert max(down["a = σ"]) > 1.5 and abs(down["a = σ"][40] - 1) < 0.05, "there and back soon"
 assert down["a = σ²"][-1] > 3, "σ² should overshoot and stay there"
-assert max(down["a = log σ²"]) < 1.01 and 0.9 < down["a = log σ²"][-1] < 1, "calm, and slow"
+assert max(down["a = log σ²"]) < 1.01 and 0.85 < down["a = log σ²"][-1] < 0.95, (
+    "calm, and slow"
+)
+assert max(map(max, adam.values())) < 1.3 and adam["a = σ²"][-1] < 0.95, (
+    "Adam should be calm"
+)
+assert all(abs(widths[-1] - 1) < 0.05 for name, widths in adam.items() if name != "a = σ²")
 
 # %% [markdown]
-# TEXT-RACE
+# With plain gradient descent, $\sigma$ itself arrives first, although its first steps jump to twice the width. $\sigma^2$ jumps past 4
+# and is still far above 1 at the end. $\log\sigma^2$ never overshoots, but it is slow, and not within 5% of 1 after 150 steps.
+# With Adam, whose steps have about the same size however steep the slope is, nobody jumps far, and $\sigma^2$ is the slowest. So the race
+# has no clear winner. It does show that an unlimited slope is a risk, and that the answer depends on the optimizer.
 #
 # ## 2 · A VAE in each language
 #
 # A toy is a toy. We train the VAE of lesson 07 on digits in all four languages, with the same steps and three seeds. A raw
-# output may be negative, so for the first two we take its absolute value. (Adding 1 to the raw output lets all four
-# start near $\sigma = 1$; the second round leaves it out.)
+# output may be negative, so for the first two we take its absolute value. At the start, raw outputs lie near 0. This means
+# $\sigma \approx 1$ for $\log\sigma^2$, but clouds of almost no width for the first two. So we train each of them a second time with
+# a constant added to its raw outputs, which lets all of them start near $\sigma = 1$.
 #
-# **Predict.** Which language reaches the lowest loss on test digits?
+# **Predict.** Which languages lose most, and does the better start help them?
 
 # %%
 EPOCHS = budget(cpu=4, gpu=20)
 train_set = load_digits("train").subset(slice(0, 3_500)).binarized()
 test_set = load_digits("test").subset(slice(0, 1_000)).binarized()
-to_log_var = {
-    "σ = |a|": lambda a: 2 * a.abs().clamp(min=1e-6).log(),
-    "σ² = |a|": lambda a: a.abs().clamp(min=1e-12).log(),
-    "log σ² = a": lambda a: a,
-    "σ = softplus(a)": lambda a: 2 * F.softplus(a).clamp(min=1e-6).log(),
+spoken = {  # language: (log σ² from the raw output a, the a that stands for σ = 1)
+    "σ = |a|": (lambda a: 2 * a.abs().clamp(min=1e-6).log(), 1.0),
+    "σ² = |a|": (lambda a: a.abs().clamp(min=1e-12).log(), 1.0),
+    "log σ² = a": (lambda a: a, 0.0),
+    "σ = softplus(a)": (
+        lambda a: 2 * F.softplus(a).clamp(min=1e-6).log(),
+        math.log(math.e - 1),
+    ),
 }
 
 
@@ -177,33 +190,34 @@ class SpeakingVAE(models.DenseVAE):
 
     def encode(self, images):
         mean, raw = super().encode(images)
-        return mean, to_log_var[self.language](raw)
+        return mean, self.to_log_var(raw + self.shift)
 
 
-def train_in(language, seed, lr):
+def train_in(language, start_at_one, seed):
     seed_everything(seed)
     vae = SpeakingVAE(hidden=(256,), latent_dim=8)
-    vae.language = language
+    vae.to_log_var, one = spoken[language]
+    vae.shift = one if start_at_one else 0.0
     try:
-        fit(vae, train_set, negative_elbo, epochs=EPOCHS, lr=lr, batch_size=100, seed=seed)
+        fit(
+            vae, train_set, negative_elbo, epochs=EPOCHS, lr=5e-3, batch_size=100, seed=seed
+        )
     except FloatingPointError:
         return math.nan
     return measure(vae, test_set, negative_elbo)["loss"]
 
 
-RATES = (3e-3, 3e-2)
 table = {
-    (name, lr): [train_in(name, seed, lr) for seed in range(3)]
-    for lr in RATES
-    for name in to_log_var
+    start: {name: [train_in(name, start, seed) for seed in range(3)] for name in spoken}
+    for start in (False, True)
 }
 
 # %% tags=["figure"]
 # −ELBO on test digits, three seeds each
-print(f"{'−ELBO, nats per image':24}", *(f"learning rate {lr:<14g}" for lr in RATES))
-for name in to_log_var:
-    cells = ["  ".join(f"{value:6.1f}" for value in table[name, lr]) for lr in RATES]
-    print(f"{name:24}", *(f"{cell:28}" for cell in cells))
+print(f"{'−ELBO, nats per image':24}{'raw outputs near 0':26}{'started near σ = 1'}")
+for name in spoken:
+    cells = ["  ".join(f"{value:6.1f}" for value in table[start][name]) for start in table]
+    print(f"{name:24}{cells[0]:26}{cells[1]}")
 
 # %% [markdown]
 # TEXT-VAE
