@@ -1,48 +1,90 @@
 # %% [markdown]
 # # 00 · Ten minutes
 #
-# Nobody has ever met the people in these pictures, because a network made them up. It also learnt what a smile is,
-# from ten thousand photographs, and it can put one on a face or take it away. Before you understand any of this, try
-# it. There is nothing to type: click into the first grey bar below, press <kbd>Shift</kbd>+<kbd>Enter</kbd> a few
-# times until a face appears, and drag the slider.
+# The astronaut Eileen Collins smiles in this photograph. A small network has looked at it, and now her smile has a
+# slider: it fades, she looks seriously at you, and it comes back. The network learnt what faces look like from ten
+# thousand photographs of another collection. Before you understand any of this, try it. There is nothing
+# to type: click into the first grey bar below, and press <kbd>Shift</kbd>+<kbd>Enter</kbd> until a face appears.
 
 # %% tags=["figure"]
 # Get ready: load two small networks that come with the course
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from skimage.data import astronaut
 
 from vae_helpers import plots, widgets
 from vae_helpers.checkpoints import load_pretrained
-from vae_helpers.data import load_digits
+from vae_helpers.data import align_photo, load_digits
+from vae_helpers.evaluate import decode_all, encode_all, refine_codes
 
 plots.use_course_style()
 face_model, face_codes = load_pretrained("faces"), load_pretrained("face_codes")
 
 # %% [markdown]
-# ## 1 · Make somebody smile
+# ## 1 · Take a smile away, and bring it back
 
 # %% tags=["figure"]
-# Drag the slider: the left face stays as it is, the right face smiles more, or less
-widgets.face_editor(face_model, face_codes, attributes=("Smiling",))
+# Drag the first slider to the left, and the right face stops smiling
+widgets.face_editor(face_model, face_codes, attributes=("Smiling",), photo=astronaut())
 
 # %% [markdown]
-# Press *random face* for somebody else. Did you notice that the eyes narrow when the mouth smiles? Nobody programmed
-# this. And drag the slider to its end: somewhere on the way the person turns into another one. Why this happens, and how
-# to measure it, is the subject of lesson 11. In the next picture, five people who do not exist receive the same smile.
+# At the left you see the photograph, in the middle what the network makes of it, and at the right what your slider makes
+# of that. The middle picture is a little soft, because the network kept only 128 numbers of the 12,288 in the photograph
+# (64 × 64 pixels in three colours). The slider changes these numbers, and the network draws the face that belongs to them.
+#
+# Did you notice that not only the mouth changes, but the cheeks, the eyes and even the light too? Nobody programmed this.
+# Now drag the slider to its end: somewhere on the way she turns into somebody else. Why this happens, and how to measure it, is the subject of lesson 11.
 
 # %% tags=["figure", "hero"]
-# Five people who do not exist, before and after the same smile
-generator = torch.Generator().manual_seed(206)
-codes = face_codes.sample(200, generator)
+# A real photograph, what the network makes of it, and the same face with less and with more of a smile
+photo = align_photo(astronaut(), face_model)
+code, smile = refine_codes(face_model, photo), face_codes.direction("Smiling")
+portraits = torch.cat(
+    [photo, decode_all(face_model, torch.cat([code, code - 2 * smile, code + smile]))]
+)
+names = ("the photograph", "from 128 numbers", "without the smile", "with more of it")
+plots.show(
+    plots.image_rows(
+        {"": portraits}, "One face, and a slider for its smile", size=2.0, columns=names
+    ),
+    alt="Four large portraits of the astronaut Eileen Collins: the photograph, in which she smiles; a softer copy by the "
+    "network, smiling too; one with a closed mouth and a serious look; and one that laughs.",
+)
 judge = load_pretrained("face_judge")
 smiling = judge.attributes.index("Smiling")
 with torch.no_grad():
-    before = torch.cat([face_model.decode(part) for part in codes.split(100)])
+    smiles = judge(portraits)[:, smiling].sigmoid()
+print("A second network, trained only to recognise smiles, sees one with a probability of")
+print(", ".join(f"{chance:.0%} ({name})" for chance, name in zip(smiles, names)))
+
+# %% tags=["claim"]
+assert smiles[0] > 0.9 and smiles[1] > 0.8 and smiles[2] < 0.1 and smiles[3] > 0.95, (
+    "the smile goes, and comes back"
+)
+assert (
+    decode_all(face_model, encode_all(face_model, photo)).sub(photo).square().mean() < 0.008
+)
+assert photo.numel() == 12_288 and face_model.latent_dim == 128
+
+# %% [markdown]
+# (The photograph is NASA's, in the public domain, and comes with the Python package scikit-image. With the button *your
+# photo* you can try it with another one, which does not leave your computer. Ask first, if it shows somebody else: to
+# make others smile who did not is a small edit and can be a large lie.)
+#
+# The button *random face* goes further and shows people who do not exist at all. In the next picture, five of them
+# receive the same smile.
+
+# %% tags=["figure"]
+# Five people who do not exist, before and after the same smile
+generator = torch.Generator().manual_seed(206)
+codes = face_codes.sample(200, generator)
+with torch.no_grad():
+    before = decode_all(face_model, codes)
     seriousness = 1 - judge(before).sigmoid()[:, smiling]
 chosen = seriousness.topk(40).indices[[0, 4, 9, 17, 28]]
+after = decode_all(face_model, codes[chosen] + 2.2 * smile)
 with torch.no_grad():
-    after = face_model.decode(codes[chosen] + 2.2 * face_codes.direction("Smiling"))
     smiles = judge(torch.cat([before[chosen], after])).sigmoid()[:, smiling]
 plots.show(
     plots.image_rows(
@@ -52,7 +94,7 @@ plots.show(
     alt="Five portraits made up by a network, with serious faces in the upper row and the same people smiling below.",
 )
 print(
-    f"a second network, trained only to recognise smiles, sees one in {(smiles[:5] > 0.5).sum()} of 5 before, and in {(smiles[5:] > 0.5).sum()} of 5 after"
+    f"the second network sees a smile in {(smiles[:5] > 0.5).sum()} of 5 before, and in {(smiles[5:] > 0.5).sum()} of 5 after"
 )
 
 # %% tags=["claim"]
@@ -81,7 +123,7 @@ plots.show(
 # scheme is written $x \to$ encoder $\to (\mu, \sigma) \to z \to$ decoder $\to \hat x$, and lesson 07 explains every letter.
 #
 # A smile is a direction in the space of codes: the mean code of smiling faces minus the mean code of serious ones. The
-# slider walks along it. Only for this subtraction did people have to say who smiles; the network itself learnt without
+# slider walks along it, to the left against it. Only for this subtraction did people have to say who smiles; the network itself learnt without
 # such labels.
 #
 # ## 3 · What autoencoders are used for
