@@ -9,7 +9,10 @@ READY := .venv/.ready
 # shell expands the ~ in DATA=~/datasets, but the course does.
 export VAE_DATA_ROOT := $(if $(GIVEN),$(if $(filter /% ~%,$(firstword $(GIVEN))),,$(CURDIR)/)$(GIVEN))
 
-.PHONY: lab test fuzz test-versions play lessons notebooks bench bench-long clean
+SUBMISSIONS ?=
+SET ?=
+
+.PHONY: site homework grade lab test fuzz test-versions play lessons notebooks bench bench-long clean
 
 lab: $(READY)  ## open the first lesson in JupyterLab, as a copy in notebooks/mine
 	$(BIN)/python notebooks/source/lab/start.py
@@ -33,6 +36,15 @@ lessons: $(READY)  ## run every lesson and write it as a web page to build/lesso
 
 notebooks: $(READY)  ## build the notebooks whose source, or a shipped model, changed
 	$(BIN)/python notebooks/source/build_notebooks.py
+
+homework: $(READY)  ## build the problem sets: for students in notebooks/homework, for teachers in build/homework
+	$(BIN)/python notebooks/source/build_homework.py
+
+grade: $(READY)  ## grade a folder of notebooks, for example: make grade SUBMISSIONS=folder SET=1
+	@$(BIN)/python notebooks/source/grade_homework.py "$(SUBMISSIONS)" "$(SET)"
+
+site: $(READY)  ## build the web edition with its playground in build/site (needs npm once)
+	$(BIN)/python notebooks/source/build_site.py
 
 bench: $(READY)  ## print how fast training is, as ratios
 	$(BIN)/python tests/bench.py
