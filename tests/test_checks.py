@@ -25,7 +25,7 @@ from vae_helpers import checks, losses
 from vae_helpers.checks import flaws, verdict
 from vae_helpers.checks.verdict import Complaint, Verdict, compare, exercise, measured, numbers, outputs, together
 
-FILES = sorted((Path(__file__).parent / "answers").glob("lesson_*.py"))
+FILES = sorted((Path(__file__).parent / "answers").glob("[lh]*_*.py"))
 LESSONS = [importlib.import_module(f"answers.{path.stem}") for path in FILES]
 RIGHT = [case for lesson in LESSONS for case in lesson.RIGHT]
 WRONG = [case for lesson in LESSONS for case in lesson.WRONG]
@@ -59,7 +59,8 @@ def test_right_answers_pass(check, answer):
     judged = check(answer)
     assert judged, judged.message
     assert repr(judged) == f"✓ {judged.message}"
-    assert judged.working is answer or not callable(answer)
+    if check.__name__ in checks.__all__:  # later cells of a lesson use the answer
+        assert judged.working is answer or not callable(answer)
 
 
 @pytest.mark.parametrize(("check", "answer", "words"), WRONG, ids=names(WRONG))
