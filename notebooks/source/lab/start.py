@@ -18,7 +18,8 @@ HERE = Path(__file__).resolve().parent
 COURSE = HERE.parents[2]
 # Notebooks, and what they and the README link to.
 SHIPPED = ("notebooks/*.ipynb", "notebooks/deeper/*.ipynb", "notebooks/homework/*.ipynb")
-SHIPPED += ("README.md", "LICENSE", "data/README.md")
+SHIPPED += ("README.md", "LICENSE", "CHANGELOG.md", "CITATION.cff", "data/README.md")
+SHIPPED += ("notebooks/homework/*.md", "site/*.png")
 
 
 def bring(course: Path, mine: Path) -> list[str]:
