@@ -315,7 +315,7 @@ assert gains[0] > gains[1] > gains[2], "less noise, less to gain"
 assert abs(by_voice["new voice"] - by_voice["voices of the training, new recordings"]) < 2
 
 # %% [markdown]
-# The network wins at every SNR, although the rival was told the noise's true power. It improves a sound of 0 dB most, and
+# Our network is ahead at every SNR, although the rival was told the noise's true power. It improves a sound of 0 dB most, and
 # gains less where there is less noise to take away. The new voice is cleaned about as well as the known ones. (If yours
 # are synthetic, that is no great feat, because all come from one machine.)
 #
