@@ -153,7 +153,7 @@ plots.show(
 )
 print(
     "10,000 draws miss",
-    *(f"{m:.2f} ({d})" for d, m in zip(dials, missing[10_000])),
+    *(f"{max(m, 0):.2f} ({d})" for d, m in zip(dials, missing[10_000])),
     "nats (dials)",
 )
 
@@ -316,8 +316,8 @@ assert abs(math.log(1 - tail) - (medians["best Gaussian"] - truth)) < 0.02, (
 )
 
 # %% [markdown]
-# The guess with the highest ELBO gives the **worst** estimates. Where the truth is −1.30, a single run typically says about
-# −1.33, and so does the next one. Nobody would suspect them.
+# The guess with the highest ELBO gives the **worst** estimates. Where the truth is −1.30, a single run typically says
+# −1.32 or −1.33, and so does the next one. Nobody would suspect them.
 #
 # What happens? The logarithms of its weights scatter least, and this is why its ELBO is the best. But the *weights* do
 # not. Beyond 4σ the Gaussian hardly ever sends a draw, although a few percent of the posterior lie there. So most runs
