@@ -46,8 +46,8 @@ def doctor(model: nn.Module, images: Tensor, loss: Callable) -> Report:
 
     Args:
         model: ``encode`` gives (mean, log_var), (N, latent_dim) each, ``reparameterize(mean, log_var)`` draws z,
-            ``decode(z)`` gives images, and ``model(images)`` a tuple (reconstruction, mean, log_var, z). Hand it in in
-            the mode in which you use it. Its weights and mode stay as they are, and so do random numbers.
+            ``decode(z)`` gives images, and ``model(images)`` a tuple (reconstruction, mean, log_var, z). Give it in the
+            mode in which you use it. Its weights and mode stay as they are, and so do random numbers.
         images: (N, C, H, W) in [0, 1], 20 at least, as the model is given them; 200 are used.
         loss: as for ``train.fit``, ``loss(model, images, labels)``: (N,) nats per image, or a dict; or their mean.
 
@@ -191,8 +191,10 @@ def _sampling(p: _Patient) -> Found:
     from_mean, from_z = ((rebuilt - model.decode(code)).abs().max().item() for code in (mean, z))
     zeros = mean.new_zeros(2000, mean.shape[1])
     widths = [model.reparameterize(zeros, zeros + level).std().item() / math.exp(level / 2) for level in (-2, 2)]
-    if noise < 0.02 or from_mean < 1e-5 < 1e-3 < from_z:
-        yield "no sampling", noise, f"The noise z − mean is {noise:.2f} σ, or the decoder does not get z."
+    if noise < 0.02:
+        yield "no sampling", noise, f"The noise z − mean is {noise:.2f} σ: the code is not drawn."
+    elif from_mean < 1e-5 < 1e-3 < from_z:
+        yield "no sampling", noise, "A code is drawn, but the decoder is given the mean; give it z."
     elif not (0.8 < widths[0] < 1.25 and 0.8 < widths[1] < 1.25):
         words = f"The noise is {widths[0]:.2f} σ at log_var = −2 and {widths[1]:.2f} σ at 2; σ is exp(log_var / 2)."
         yield "wrong noise", widths[0], words
