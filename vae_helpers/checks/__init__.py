@@ -14,6 +14,7 @@ from vae_helpers.checks.lesson_05 import *
 from vae_helpers.checks.lesson_06 import *
 from vae_helpers.checks.lesson_07 import *
 from vae_helpers.checks.lesson_08 import *
+from vae_helpers.checks.lesson_09 import *
 from vae_helpers.checks.lesson_10 import *
 from vae_helpers.checks.lesson_11 import *
 
