@@ -704,7 +704,7 @@ class SmallConvVAE(VAE):  # encode, reparameterize, decode and sample are the co
 seed_everything(0)
 mine = SmallConvVAE()
 drawn_anew = functools.partial(losses.negative_elbo, binarize=True)
-history = fit(mine, train_grey, drawn_anew, epochs=16, lr=1e-2, batch_size=64)
+history = fit(mine, train_grey, drawn_anew, epochs=20, lr=1e-2, batch_size=64)
 
 # %% tags=["alternative"]
 # The maps stay 7 × 7, and only 8 of them reach the dense layers; a higher learning rate.

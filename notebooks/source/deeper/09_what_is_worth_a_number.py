@@ -60,8 +60,7 @@ for _ in range(steps):
     optimizer.step()
     schedule.step()
 rates = (mean**2 + log_var.exp() - log_var - 1).mean(0) / 2
-print("variances of the data:", [round(v, 2) for v in variances.tolist()])
-print(f"fixed σ² = {sigma**2:.2f}")
+print(f"variances {[round(v, 2) for v in variances.tolist()]}, fixed σ² = {sigma**2:.2f}")
 print("rates of the two numbers:", [f"{r:.3f} nats" for r in rates.tolist()])
 
 # %% tags=["claim"]
