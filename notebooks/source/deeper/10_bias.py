@@ -110,6 +110,7 @@ for name, change in sorted(changes.items(), key=lambda item: -abs(item[1])):
 # %% tags=["claim"]
 assert max(abs(change) for change in changes.values()) > 0.08, "softness alone should count"
 assert answers["samples"]["Wearing_Hat"] < celeba["Wearing_Hat"]
+assert answers["samples"]["Young"] > celeba["Young"]
 assert answers["samples"]["Eyeglasses"] < celeba["Eyeglasses"] + 0.02
 if photographs:
     rebuilt_answer = answers["reconstructed photographs"]
@@ -122,9 +123,9 @@ if photographs:
     )
 
 # %% [markdown]
-# The second column of the print-out would have made a fine headline about "AI's people" and what they hardly ever
-# wear. The first column spoils it. The same people, a little softer, and for some labels the judge changes its mind
-# by as much as the headline is long. So it judges the softness as much as the people, and the samples were soft to
+# The second column of the print-out would have made a fine headline about "AI's people", all young and never with a
+# hat. The first column spoils it. The same people, a little softer, and for some labels the judge changes its mind by
+# as many points as the headline would report. So it judges the softness as much as the people, and the samples were soft to
 # begin with. For other labels the answer hardly changes, but that does not prove it right: thin glasses or wrinkles
 # may have been gone before we made anything softer.
 #
