@@ -65,7 +65,7 @@ class Repair(nn.Module):
 
 
 # %%
-STEPS = budget(cpu=200, gpu=1_000)
+STEPS = budget(cpu=160, gpu=1_000)
 
 
 def train_repair(extra, lr=2e-3):
