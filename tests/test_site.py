@@ -137,7 +137,9 @@ def test_a_photo_is_placed_edited_and_moved_by_keys(page, tmp_path):
 
     Image.fromarray(astronaut()).save(tmp_path / "astronaut.png")
     moves(page, "face-before", lambda: page.set_input_files("#face-photo", str(tmp_path / "astronaut.png")))
-    page.wait_for_function("document.getElementById('status').textContent.startsWith('The square')", timeout=60_000)
+    page.wait_for_function(
+        "document.getElementById('status').textContent.startsWith('The square lies')", timeout=60_000
+    )
     moves(page, "face-before", lambda: page.locator("#photo").press("ArrowDown"))
     moves(page, "face-before", lambda: push(page, "#photo-size", 0.6))
     moves(page, "face-after", lambda: push(page, "[data-attribute=Smiling]", 2))

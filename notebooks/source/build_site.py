@@ -15,6 +15,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 import torch
@@ -239,7 +240,7 @@ def write_models(folder: Path, kept: Path) -> dict:
 
 def write_faces(folder: Path) -> dict:
     """Write the shipped face model as ONNX; return directions, codes to begin with, and the astronaut's."""
-    from skimage.data import astronaut
+    from skimage.data import astronaut, lbp_frontal_face_cascade_filename
 
     from vae_helpers.data import align_photo
 
@@ -264,7 +265,28 @@ def write_faces(folder: Path) -> dict:
         },
         "codes": numbers(codes.sample(60, generator)),
         "astronaut": numbers(found[0]),
+        "cascade": read_cascade(Path(lbp_frontal_face_cascade_filename())),
     }
+
+
+def read_cascade(path: Path) -> dict:
+    """Return the cascade with which ``align_photo`` finds faces, too, for the browser: stages of weak classifiers.
+
+    Each weak classifier has a rectangle (one of 3 × 3 in a row and column), the 256 bits of its patterns, and two votes.
+    """
+    cascade = ElementTree.parse(path).getroot().find("cascade")
+    rectangles = [
+        list(map(int, r.text.split())) for r in cascade.find("features").iter("rect")
+    ]
+    stages = []
+    for stage in cascade.find("stages"):
+        weak = []
+        for one in stage.find("weakClassifiers"):
+            nodes = list(map(int, one.find("internalNodes").text.split()))
+            votes = list(map(float, one.find("leafValues").text.split()))
+            weak.append([rectangles[nodes[2]], nodes[3:], votes])
+        stages.append({"least": float(stage.find("stageThreshold").text), "weak": weak})
+    return {"edge": int(cascade.find("width").text), "stages": stages}
 
 
 def write_smile(model: nn.Module, photo: Tensor, code: Tensor, smile: Tensor) -> None:

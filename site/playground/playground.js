@@ -55,7 +55,7 @@ const COLORS = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9"
 // --- Make them smile -----------------------------------------------------------------------------------------------
 
 function smile(about) {
-  const { sliders: names, directions, codes, astronaut, size } = about;
+  const { sliders: names, directions, codes, astronaut, cascade, size } = about;
   const face = { code: Float32Array.from(codes[0]), next: 1 };
   const values = Object.fromEntries(names.map((name) => [name, 0]));
   const photo = { bitmap: null, x: 0.5, y: 0.4, edge: 0.5 };
@@ -130,40 +130,75 @@ function smile(about) {
     const both = await run("face_encoder", flat, [crops.length, 3, size, size]), d = both.dims[1] / 2;
     return crops.map((_, i) => both.data.slice(i * 2 * d, i * 2 * d + d));
   }
-  /** How much of each crop's variation the model leaves unexplained: a wall is rebuilt well, but has none. */
-  async function unexplained(places) {
-    const crops = places.map(crop), codes = await encode(crops), d = codes[0].length;
+  /** How badly the model explains each crop: the squared error of its reconstruction. */
+  async function errors(places) {
+    const crops = places.map(crop), codes = await encode(crops), d = codes[0].length, length = 3 * size * size;
     const flat = new Float32Array(codes.length * d);
     codes.forEach((code, i) => flat.set(code, i * d));
-    const images = (await run("face_decoder", flat, [codes.length, d])).data, length = 3 * size * size;
-    return crops.map((values, i) => {
-      let mean = 0, error = 0, variation = 0;
-      for (const value of values) mean += value / length;
-      for (let j = 0; j < length; j++) {
-        error += (values[j] - images[i * length + j]) ** 2;
-        variation += (values[j] - mean) ** 2;
-      }
-      return error / (variation + 0.01 * length);
-    });
+    const images = (await run("face_decoder", flat, [codes.length, d])).data;
+    return crops.map((values, i) => values.reduce((sum, value, j) => sum + (value - images[i * length + j]) ** 2, 0));
   }
-  async function search() {
-    let places = [];
-    for (const edge of [0.25, 0.35, 0.5, 0.7, 0.95]) for (let i = 0; i < 8; i++) for (let j = 0; j < 6; j++) {
-      places.push({ x: 0.15 + 0.1 * i, y: 0.15 + 0.12 * j, edge });
+  /** Where the photo shows faces from the front, by a cascade of local binary patterns (Viola and Jones 2001). */
+  function faces() {
+    const shrink = Math.min(1, 360 / Math.max(photo.bitmap.width, photo.bitmap.height)), found = [];
+    const [w, h] = [Math.round(photo.bitmap.width * shrink), Math.round(photo.bitmap.height * shrink)];
+    const sheet = document.createElement("canvas"), paper = sheet.getContext("2d", { willReadFrequently: true });
+    [sheet.width, sheet.height] = [w, h];
+    paper.imageSmoothingQuality = "high";
+    paper.drawImage(photo.bitmap, 0, 0, w, h);
+    const { data } = paper.getImageData(0, 0, w, h), sums = new Float64Array((w + 1) * (h + 1));
+    for (let y = 0; y < h; y++) for (let x = 0, row = 0; x < w; x++) {
+      const from = 4 * (y * w + x);
+      row += 0.299 * data[from] + 0.587 * data[from + 1] + 0.114 * data[from + 2];
+      sums[(y + 1) * (w + 1) + x + 1] = sums[y * (w + 1) + x + 1] + row;
     }
-    let best = [];
-    for (let round = 0; round < 5; round++) {
-      for (let i = 0; i < places.length; i += 24) {
-        const part = places.slice(i, i + 24), scores = await unexplained(part);
-        best.push(...part.map((place, k) => ({ place, score: scores[k] })));
+    const area = (x, y, bw, bh) =>
+      sums[(y + bh) * (w + 1) + x + bw] - sums[y * (w + 1) + x + bw] - sums[(y + bh) * (w + 1) + x] + sums[y * (w + 1) + x];
+    for (let edge = cascade.edge; edge <= Math.min(w, h); edge *= 1.15) {
+      const scale = edge / cascade.edge, step = Math.max(1, Math.round(scale));
+      for (let top = 0; top + edge < h; top += step) for (let left = 0; left + edge < w; left += step) {
+        if (cascade.stages.every(({ least, weak }) => {
+          let votes = 0;
+          for (const [[x, y, bw, bh], patterns, leaf] of weak) {
+            const [a, b] = [Math.round(bw * scale), Math.round(bh * scale)];
+            const [x0, y0] = [left + Math.round(x * scale), top + Math.round(y * scale)];
+            if (x0 + 3 * a > w || y0 + 3 * b > h) return false;
+            const middle = area(x0 + a, y0 + b, a, b);
+            let code = 0;
+            for (const [dx, dy] of [[0, 0], [1, 0], [2, 0], [2, 1], [2, 2], [1, 2], [0, 2], [0, 1]]) {
+              code = 2 * code + (area(x0 + dx * a, y0 + dy * b, a, b) >= middle ? 1 : 0);
+            }
+            votes += patterns[code >> 5] & (1 << (code & 31)) ? leaf[0] : leaf[1];
+          }
+          return votes >= least;
+        })) found.push({ x: (left + 0.5 * edge) / w, y: (top + 0.356 * edge) / h, edge: (1.42 * edge) / Math.min(w, h) });
       }
-      best = best.sort((one, other) => one.score - other.score).slice(0, 6);
-      const step = 0.06 * 0.6 ** round;
-      places = best.flatMap(({ place }) => Array.from({ length: 8 }, () => ({
-        x: place.x + step * normal(), y: place.y + step * normal(), edge: Math.min(1, place.edge * Math.exp(1.5 * step * normal())),
-      })));
     }
-    Object.assign(photo, best[0].place);
+    // A face is found at several places near each other: of the places with neighbours, the largest.
+    const near = (one) => found.filter((other) => Math.hypot(one.x - other.x, one.y - other.y) < 0.15 * one.edge).length;
+    const sure = found.filter((one) => near(one) >= 3);
+    return (sure.length ? sure : found).sort((one, other) => near(other) * other.edge - near(one) * one.edge);
+  }
+  /** As `place_face` of the course: near the found face, the crop that the model explains best. */
+  async function search() {
+    const [first] = faces();
+    if (!first) return false;
+    let mean = [0, 0, 0], spread = [1, 1, 1], best = { score: Infinity };
+    for (let round = 0; round < 4; round++) {
+      const tried = Array.from({ length: 24 }, () => mean.map((value, i) => value + spread[i] * normal()));
+      const places = tried.map(([right, down, larger]) => ({
+        x: first.x + 0.03 * right * first.edge, y: first.y + 0.03 * down * first.edge, edge: first.edge * Math.exp(0.08 * larger),
+      }));
+      const scored = (await errors(places)).map((error, i) => ({
+        steps: tried[i], place: places[i], score: 50 * Math.log(error) + tried[i].reduce((sum, step) => sum + step * step, 0) / 2,
+      })).sort((one, other) => one.score - other.score);
+      if (scored[0].score < best.score) best = scored[0];
+      const good = scored.slice(0, 6).map(({ steps }) => steps);
+      mean = mean.map((_, i) => good.reduce((sum, steps) => sum + steps[i], 0) / 6);
+      spread = mean.map((middle, i) => Math.sqrt(good.reduce((sum, steps) => sum + (steps[i] - middle) ** 2, 0) / 5));
+    }
+    Object.assign(photo, best.place);
+    return true;
   }
   const drawPhoto = latest(async () => {
     const canvas = by("photo"), context = canvas.getContext("2d"), { width, height } = photo.bitmap;
@@ -182,9 +217,11 @@ function smile(about) {
   });
   const place = async () => {
     by("status").textContent = "Looking for the face …";
-    await search();
+    const found = await search();
     await drawPhoto();
-    by("status").textContent = "The square lies where the model rebuilds your photo best.";
+    by("status").textContent = found
+      ? "The square lies on a face, where the model rebuilds it best."
+      : "No face was found: move the square with the arrow keys and the slider.";
   };
   by("face-photo").addEventListener("change", async (event) => {
     const [file] = event.target.files;
