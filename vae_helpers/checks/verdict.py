@@ -24,8 +24,8 @@ student's own answer if it is right, else the solution, so the next cells call `
   that are exchanged, squared, left out, flipped, transposed, what is right in some cases only. Leave all that out of
   ``hints`` (words → a function with this mistake); keep two or three of the subject there, a line each. A hint comes
   first, and a test shows that each can be reached.
-- All of ``checks`` has 1,200 lines at most, a lesson some 60: two or three exercises and its workshop, and what
-  leaves the lessons leaves its file. Without ``hints`` a check takes six lines.
+- A lesson's file has some 60 to 80 lines: two or three exercises and its workshop; what leaves the lessons leaves its
+  file, too. Without ``hints`` a check takes six lines. Problem sets have files of their own, ``homework_N``.
 - Cases: one odd, none square, one at the boundary, one small enough to be shown (``compare`` shows the smallest that
   fails, as given and returned, and repeats the first in float64).
 - ``gradient=True`` for what will be trained with: the slopes must agree, too.
