@@ -3,7 +3,7 @@
 #
 # Nobody has ever met the people in the picture above. A VAE like the one of lesson 07 made them up, because it learnt
 # from photographs what faces look like. You will build such a model, look hard at the people it learns from, and find
-# out why its first random faces are a disappointment. The reason can be measured, and it can be mended.
+# out what random codes make of it. Where something goes wrong, the reason can be measured, and it can be mended.
 #
 # **You will be able to**
 #
@@ -64,7 +64,7 @@ plots.show(
 #
 # A VAE can also *reconstruct*. We try it on a real photograph in the public domain, of the astronaut Eileen Collins,
 # and on synthetic faces, which **this course draws** with a program. These have a shipped VAE of their own,
-# `portraits`, of the same architecture.
+# `portraits`, of the same kind.
 
 # %%
 train_set = load_faces("train").subset(slice(0, 5_000))
@@ -105,7 +105,7 @@ assert (rebuilt_face - face).square().mean() < 0.012, (
 assert (rebuilt_drawn - drawn).square().mean() < 0.005, "and drawn faces well"
 
 # %% [markdown]
-# A picture of 64 × 64 pixels in three colours is 12,288 numbers, and each code is about a hundredth of that. What is
+# A picture of 64 × 64 pixels in three colours is 12,288 numbers, and each code is a hundredth of that or less. What is
 # large comes through; the rest is blurred, because a squared error is smallest for the **average** of everything that
 # could be there, and an average of edges at different places is soft. [Curing blur](deeper/10_curing_blur.ipynb) tries
 # other losses against it (25 minutes, optional).
@@ -296,7 +296,7 @@ with torch.random.fork_rng():
 # The best σ² is the mean squared error itself. Insert it, and see which part of the distortion still depends on the
 # error. Then write `my_gain(before, after, values)`: the error falls from `before` to `after`, σ is the best one each
 # time, and a picture has `values` numbers. By how many nats per picture does the distortion fall? (They are plain
-# numbers: use `math.log`.) Your function will read the training for us.
+# numbers: use `math.log`.) Your function will tell what each epoch gains.
 
 
 # %% tags=["exercise"]
@@ -372,9 +372,9 @@ assert torch.allclose(ours, theirs), "the package's loss should be the same"
 # %% [markdown]
 # More than ten thousand nats, because with the best σ only the **logarithm** of the error counts, multiplied by
 # thousands. So every nat of rate buys many nats of distortion early in training, and the encoder spends freely; later
-# it saves a little. Such a model cares about pixels first, and about the prior later, if at all.
+# it saves. Even then a face takes more than a hundred. Such a model cares about pixels first, and about the prior later, if at all.
 #
-# The shipped models (`models.FaceVAE`) are larger and were trained far longer, with β above 1 towards the end for the
+# The shipped models (`models.FaceVAE`) are larger and were trained far longer, with a β that rises for the
 # sake of orderly codes. From here on `vae` is the one that fits your faces.
 
 # %%
@@ -384,7 +384,7 @@ rebuilt = decode_all(vae, encode_all(vae, test_images)).cpu()
 errors = (rebuilt - test_images).square().flatten(1).mean(1)  # one per face
 
 # %% tags=["figure"]
-# Test faces, through half a minute of training and through much more
+# Test faces, through a short training and through much more
 own_rebuilt = decode_all(own, encode_all(own, test_images[:12:4])).cpu()
 plots.show(
     plots.image_rows(
@@ -395,7 +395,7 @@ plots.show(
         },
         f"Three test faces and two models ({test_set.source})",
     ),
-    alt="Three faces and their reconstructions by two models. The one trained for half a minute gets colours and outlines "
+    alt="Three faces and their reconstructions by two models. The one trained shortly gets hair and skin "
     "right and loses eyes and mouths; the shipped one has them.",
 )
 own_error = history.valid["error"][-1]
@@ -408,7 +408,7 @@ print(
 assert errors.mean() < 0.7 * own_error, "the longer training should pay"
 
 # %% [markdown]
-# Half a minute teaches hair, skin and background. Eyes and mouths come late.
+# So short a training teaches hair and skin. Backgrounds, eyes and mouths come late.
 #
 # ## 4 · Who gets the worse picture?
 #
@@ -487,18 +487,20 @@ if not photographs:
     assert factor[names.index("Bald")] < 1, "the rarest label is not a hard one"
 
 # %% [markdown]
-# (The intervals come from drawing people again and again, not pictures, because pictures of one person are alike.)
+# (The intervals come from drawing people, not pictures, again and again, the **bootstrap**, because pictures of one
+# person are alike.)
 # Faces with *Pale_Skin* have larger errors, but the mean face misses them by about as much: these pictures are harder.
-# With hats the VAE is worse than the distance from the mean face explains, perhaps because hats come in many shapes and
-# few faces wear one. The loss is an average, in which a minority counts little. Rarity alone does not do it, though:
+# With hats the VAE is worse than the distance from the mean face explains, perhaps because hats come in many shapes
+# and only a minority wears one. The loss is an average, in which a minority counts little. Rarity alone does not do it, though:
 # bald people are the rarest among the drawn faces, and a bald head is easy to draw. A model can be good on average and
 # poor for a group, and nobody notices who does not ask.
 #
-# ## 5 · Random faces, and where the decoder has never been
+# ## 5 · Random faces
 #
 # Now the thing a VAE is for: draw codes from the prior $\mathcal N(0, I)$ and decode them.
 #
-# **Predict.** With digits most samples were good (lesson 08). And with faces?
+# **Predict.** With digits most samples were good (lesson 08). Random faces may be too soft, all alike, or broken: which
+# will it be?
 
 # %%
 seed_everything(0)
@@ -521,7 +523,7 @@ plots.show(
 )
 
 # %% [markdown]
-# A few pass, and most are smeared or distorted. The decoders are those of the reconstructions above, so the *codes* must be
+# Some pass, the others are smeared or distorted. The decoders are those of the reconstructions above, so the *codes* must be
 # wrong. But was it not the point of the rate to make the codes like $\mathcal N(0, I)$? Each face has a small cloud of
 # codes, $q(z \mid x)$. Lay the clouds of all faces on top of each other, and you get the **aggregate posterior**
 #
@@ -622,7 +624,8 @@ assert eigenvalues[-1] / eigenvalues[0] > 3 * unit_variances.max() / unit_varian
 #
 # The **mutual information** $I$ is money well spent. The second part buys nothing. It can be bounded from below: fit
 # any density $r(z)$ to the codes of training faces, and ask how much more probable it finds the codes of *other* faces
-# than the prior does. Up to chance, the average of $\log r(z) - \log p(z)$ never exceeds the second part.
+# than the prior does. Up to chance, the average of $\log r(z) - \log p(z)$ never exceeds the second part
+# (it falls short by $D_{KL}(q\,\|\,r)$, which is never negative).
 #
 # There are two ways out: force the codes into the shape of the prior, which a larger β does at the price of more blur,
 # or **change the prior to the shape of the codes**, by a density fitted after training. One Gaussian with a full
@@ -831,7 +834,7 @@ assert mixture_[1] < 1.3 * single[1] and single[1] < 0.5 * prior_[1]
 # %% [markdown]
 # There are two diseases, and they need different cures. The **blur** is one, and reconstructions have it, too. In the
 # right column, which leaves it aside, the prior is far off, while one Gaussian and the mixture come near. So the
-# pancake is most of the cure.
+# pancake is most of the cure for the pictures, although not for the nats.
 #
 # ## 7 · What the encoder leaves undone
 #
@@ -840,6 +843,7 @@ assert mixture_[1] < 1.3 * single[1] and single[1] < 0.5 * prior_[1]
 # because the work of finding codes was paid once, in training, for all faces. For a face that matters to us we can do
 # that work again: start at the encoder's code and take gradient steps on the code itself, for a smaller distortion and
 # a code that is probable under the prior. `evaluate.refine_codes(model, images, steps)` does so.
+# (Part of the gain may come from β, which held the encoder back.)
 #
 # **Predict.** Will 20 steps change the error by 1%, 10% or 50%?
 
@@ -891,7 +895,7 @@ assert gain(before.mean(), after.mean(), values) > 5 * moved, "it should be wort
 # ## Workshop · A fairer model (25 min)
 #
 # Section 4 found that hats get the worse picture. Can you change that without making the pictures worse for
-# everybody? The cell trains this lesson's model a little longer, in the old way. The check compares the result
+# everybody? The cell trains this lesson's model for one epoch more, in the old way. The check compares the result
 # with `own`, the model before it, on 500 test faces: the **excess** error of faces with a hat (their error divided by
 # the others', minus 1) must fall by at least 20%, and the error over all faces may rise by at most 10%.
 #
