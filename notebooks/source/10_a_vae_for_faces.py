@@ -895,7 +895,7 @@ assert gain(before.mean(), after.mean(), values) > 5 * moved, "it should be wort
 # ## Workshop · A fairer model (25 min)
 #
 # Section 4 found that hats get the worse picture. Can you change that without making the pictures worse for
-# everybody? The cell trains this lesson's model for one epoch more, in the old way. The check compares the result
+# everybody? The cell trains this lesson's model for one epoch more on half of the faces. The check compares it
 # with `own`, the model before it, on 500 test faces: the **excess** error of faces with a hat (their error divided by
 # the others', minus 1) must fall by at least 20%, and the error over all faces may rise by at most 10%.
 #
