@@ -562,7 +562,7 @@ for s, p in [(1, 0), (2, 0), (2, 1), (3, 1)]:
 # %% [markdown]
 # All four stamps reach the centre, but the L of the 3 has a zero there, so the sum is $1 + 2 + 4 = 7$. This
 # unevenness leaves a pattern on the images of some networks: [Checkerboards](deeper/04_checkerboards.ipynb) shows how
-# it is measured and avoided (25 minutes, optional).
+# it is measured and avoided (30 minutes, optional).
 #
 # What is *transposed* here? A convolution only multiplies and adds, so it is a matrix. Take a row of five pixels and
 # the kernel (1, 2, 4): the convolution makes three numbers, and its matrix $W$ has three rows and five columns. Feed
@@ -570,13 +570,10 @@ for s, p in [(1, 0), (2, 0), (2, 1), (3, 1)]:
 
 # %%
 row_kernel = torch.tensor([[[1.0, 2.0, 4.0]]])
-W = F.conv1d(torch.eye(5)[:, None], row_kernel)[
-    :, 0
-].T  # columns: the answers to a single 1
+# Each row of `eye` holds a single 1; the answers to them are the columns of the matrix.
+W = F.conv1d(torch.eye(5)[:, None], row_kernel)[:, 0].T
 S = F.conv_transpose1d(torch.eye(3)[:, None], row_kernel)[:, 0].T
-print(
-    f"the matrix of the stamps is that of the convolution, transposed: {torch.equal(S, W.T)}"
-)
+print(f"the stamps' matrix is the convolution's, transposed: {torch.equal(S, W.T)}")
 
 # %% tags=["figure"]
 # The matrix of a convolution reads in rows; the matrix of the transposed convolution stamps in columns
@@ -610,9 +607,9 @@ assert torch.equal(S, W.T), "the stamps should be the transpose"
 # - a dense one with **as many weights**, which leaves it one hidden layer of 42 neurons on either side of the code,
 # - a dense one like that of lesson 03, with its two hidden layers and **seven times as many weights**.
 #
-# A model is only as good as its training, as we saw in lesson 03. So each gets the learning rate that did best in a
-# search beforehand, and the better of two starts, PyTorch's own or He's. Each is trained from three seeds, and once
-# with the other start.
+# A model is only as good as its training, as we saw in lesson 03. So each gets a learning rate that no other of five
+# clearly beat on *validation* digits, and, chosen there as well, the better of two starts, PyTorch's own or He's. Each
+# is trained from three seeds, and once with the other start.
 #
 # **Predict.** How will the three come in?
 

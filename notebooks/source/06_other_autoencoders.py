@@ -441,7 +441,7 @@ assert strong_codes.max() < 0.5 and test_error(kl_strong) > test_error(kl), (
 #
 # The last table row is a beautiful failure. With a weight of 3 the means obey the target even better, because they
 # spread less, and yet the code is *less* sparse and the error large. The penalty asks only that a unit's activation
-# be 0.05 **on average**. One can be fully active for one picture in twenty, or slightly active for all of them, and
+# be 0.05 **on average**. A unit can be fully active for one picture in twenty, or slightly active for all of them, and
 # under pressure the network takes the second way. **A network optimises what you wrote, not what you meant.**
 #
 # ## 4 · Just keep the k largest: TopK
@@ -656,13 +656,13 @@ assert kept[1][0] > 1.5 * kept[1][1], (
 )
 
 # %% [markdown]
-# Without the penalty the arrows almost vanish, because the network copies every point of the plane. With it they point
-# to the arc. The error wants to keep the steps that happen in the data and the penalty wants to keep none, so
+# Without the penalty the arrows around the data almost vanish, because the network copies the points of the plane. With
+# it they point to the arc (far away, where there were no data, anything may happen). The error wants to keep the steps that happen in the data and the penalty wants to keep none, so
 # the network gives up first what it needs least: steps *across* the arc. The denoiser of lesson 05 drew the same
 # picture, and for small noise its loss indeed is a squared error plus a penalty on a Jacobian (Alain and Bengio, 2014).
 #
-# Why tied weights? Else the network can dodge the penalty with a small $W$ and a large $V$.
-# [Deeper · Contraction](deeper/06_contraction.ipynb) (20 minutes, optional) catches it at that trick, and looks along
+# Why tied weights? Otherwise the network can dodge the penalty with a small $W$ and a large $V$.
+# [Deeper · Contraction](deeper/06_contraction.ipynb) (25 minutes, optional) catches it at that trick, and looks along
 # and across for real digits.
 
 
@@ -690,7 +690,8 @@ def denoising_loss(strength):
 # ## 6 · One table, and where the VAE fits
 #
 # Which regulariser is best? To compare fairly, everything else must be equal: 256 units, the steps, the batches, and
-# the *price*, because each $\lambda$ and $k$ was chosen beforehand for about the same squared error. Two narrow codes of 16
+# the *price*, because each $\lambda$ and $k$ was chosen beforehand for about the same squared error on
+# *validation* digits. Two narrow codes of 16
 # numbers join, a network and PCA, which is a linear member of the family. All networks are trained from three seeds.
 #
 # We measure the error on clean and on noisy digits, the sparsity, and the **code shift**: how far the noise moves a code,
@@ -879,8 +880,10 @@ assert torch.corrcoef(torch.tensor([shifts, lost]))[0, 1] > 0.6, "more shift, mo
 #
 # - **Errors.** Plain reconstructs clean digits best, so every regulariser has its price. On noisy digits denoising wins,
 #   which trained for a similar task (noise of 0.5). The contractive network comes next and never saw noise.
-# - **Sparsity.** TopK and L1 deliver it. A contractive code is not sparse at all: calm and sparse are different things.
-# - **Code shift.** PCA, denoising and contraction are the calmest, so a small code shift alone needs no clever penalty.
+# - **Sparsity.** TopK and L1 deliver it. A contractive code is not sparse at all: a code that hardly moves is
+#   something else than one with few active units.
+# - **Code shift.** PCA, denoising and contraction have the smallest, so a small code shift alone needs no clever
+#   penalty.
 # - **Clean probe.** The plain code is worth about as much as the pixels or 256 random units. Denoising helps
 #   clearly and KL somewhat, while the narrow codes lose most, PCA among them.
 # - **Noisy probe.** Denoising and contraction keep most of their accuracy, and the plain code falls below the pixels. By
@@ -1069,6 +1072,8 @@ fit(sparse_model, train_set, reconstruction_loss, epochs=EPOCHS, lr=3e-3)
 #   microscope for language models, dead units and their revival included.
 # - L. Gao and others, [Scaling and evaluating sparse autoencoders](https://arxiv.org/abs/2406.04093) (2024): TopK with
 #   millions of units, and two more ways against dead ones.
+# - 3Blue1Brown, [How might LLMs store facts](https://www.youtube.com/watch?v=9-Jl0dxWQs8) (2024): a video whose last part
+#   draws why a network may use more directions than it has neurons, and what sparse autoencoders look for there.
 #
 # **Next:** [lesson 07 · The VAE, piece by piece](07_the_vae_piece_by_piece.ipynb): what happens if a code is no longer a
 # point, but a cloud?
