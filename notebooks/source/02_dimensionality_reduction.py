@@ -5,13 +5,13 @@
 # two, and a network had to find out how. How far can we get with straight lines alone? **Principal
 # component analysis** (PCA) goes back [to 1901](https://doi.org/10.1080/14786440109462720), and is
 # still the first thing to try on new data, the yardstick for every network that follows, and an
-# autoencoder that needs no training.
+# autoencoder without gradient descent.
 #
 # **You will be able to**
 #
 # - compute PCA from the eigenvectors of a covariance matrix,
 # - encode and decode pictures with $k$ numbers, read the error off the eigenvalues, and choose $k$,
-# - show that a linear autoencoder learns the same subspace,
+# - compare a linear autoencoder with PCA,
 # - say what no linear method can describe in a few numbers.
 #
 # **It builds on** [lesson 01](01_from_a_neuron_to_an_autoencoder.ipynb) and on a first course in
@@ -39,8 +39,8 @@ device = pick_device()
 # ## 1 · Why 784 numbers are too many
 #
 # A digit of 28 × 28 pixels is one point in a space of 784 dimensions, and this space is vast. Even
-# if each pixel could only be black or white, there would be $2^{784}$ pictures, a number with 237
-# digits. How many of them show a handwritten digit? We can pick points at random and look. One way
+# if each pixel could only be black or white, there would be $2^{784}$ pictures, about $10^{236}$.
+# How many of them show a handwritten digit? We can pick points at random and look. One way
 # gives every pixel a random grey level. A more careful one copies each pixel from a *real* digit,
 # but every pixel from another one, so that only the connection between pixels is lost.
 #
@@ -51,7 +51,7 @@ device = pick_device()
 # .subset picks some of the digits: at most 10,000 to learn from, which is enough here.
 train_set = load_digits("train").subset(slice(0, 10_000))
 test_set = load_digits("test").subset(slice(0, 2_000))
-# One row of 784 numbers per digit; with 64 bits each, so that matrices are computed exactly.
+# One row of 784 numbers per digit; with 64 bits each, so that rounding does not matter.
 X = train_set.floats.flatten(1).double()
 X_test = test_set.floats.flatten(1).double()
 print(f"{len(X):,} digits to learn from, {len(X_test):,} to test on")
@@ -251,8 +251,8 @@ assert 0.8 < share < 0.99, "one number should tell most of both"
 # In 784 dimensions we cannot try all angles, but a matrix knows the answer. The **covariance** of
 # two numbers is the mean product of their deviations from their means, positive if they rise
 # together. The **covariance matrix** $C$ holds it for all pairs, with the variances on its
-# diagonal. The variance along a direction $v$ of length 1, the mean of $(x \cdot v)^2$, is
-# $v^\top C\, v$.
+# diagonal: for centred points it is the mean of $x\, x^\top$. The variance along a direction $v$ of
+# length 1 is the mean of $(x \cdot v)^2 = v^\top x\, x^\top v$, and that is $v^\top C\, v$.
 #
 # Multiplied by $C$, most directions are turned. A direction $q$ that is not turned, but only made
 # longer or shorter, is called an **eigenvector** of $C$, and the factor is its **eigenvalue**
@@ -286,7 +286,7 @@ for degrees in range(0, 360, 20):
     arrow_ax.plot(*start, "o", color="0.6", markersize=6)
     arrow_ax.annotate("", end.tolist(), start.tolist(), arrowprops=arrow)
 arrow_ax.plot([], [], "o", color="0.6", label="a direction v")
-arrow_ax.plot([], [], ">", color=plots.COLORS[1], label="where C v points")
+arrow_ax.plot([], [], ">", color=plots.COLORS[1], label="arrow: from v to C v")
 for value, vector, name in zip(eigenvalues, eigenvectors.T, ("λ₂", "λ₁")):
     tip = 1.6 * vector * vector[1].sign()
     arrow_ax.axline((0, 0), vector.tolist(), color=plots.COLORS[4], linewidth=2, zorder=0)
@@ -353,8 +353,8 @@ assert abs(float(eigenvalues[0] / kept.min()) - 1) < 1e-3, (
 # %% [markdown]
 # ## 3 · PCA, by hand and by scikit-learn
 #
-# The same holds in any number of dimensions. A covariance matrix of size $D \times D$ has $D$
-# eigenvectors $q_1, q_2, \dots$ of length 1, all at right angles to each other, with eigenvalues
+# The same holds in any number of dimensions. A covariance matrix of size $D \times D$ is symmetric,
+# so it has $D$ eigenvectors $q_1, q_2, \dots$ of length 1, all at right angles to each other, with eigenvalues
 # $\lambda_1 \ge \lambda_2 \ge \dots \ge 0$. Write any direction of length 1 as their sum,
 # $v = \sum_j c_j q_j$ with $\sum_j c_j^2 = 1$. The variance along it is
 #
@@ -444,7 +444,7 @@ assert torch.allclose(singular.square() / len(X), variances, atol=1e-9), (
 # where it is orange.
 
 
-# %% tags=["figure"]
+# %% tags=["figure", "hero"]
 # The mean digit and the first nine components
 def draw_signed(ax, pattern, limit=0.12):
     """A pattern (784,) with signs; purple adds ink, orange takes it away. Returns the picture, for a colour bar."""
@@ -455,7 +455,7 @@ def draw_signed(ax, pattern, limit=0.12):
 
 figure, axes = plt.subplots(2, 5, figsize=(9.4, 4.1))
 plots.draw_image(axes[0, 0], as_images(mean)[0])
-axes[0, 0].set_title("mean digit μ")
+axes[0, 0].set_title("mean digit")
 for number, ax in enumerate(axes.flat[1:]):
     signed = draw_signed(ax, components[number])
     ax.set_title(f"component {number + 1}")
@@ -477,7 +477,7 @@ assert {
 
 # %% [markdown]
 # Each component asks a digit a question. The first asks: are you a ring, or an upright stroke?
-# Zeros answer strongly one way, ones the other way, as the printed line says for the test digits.
+# Zeros answer strongly one way, ones the other way (the printed line: means over the test digits).
 
 # %% [markdown]
 # ## 4 · PCA is an encoder and a decoder
@@ -487,23 +487,26 @@ assert {
 
 # %% tags=["figure"]
 # PCA as an autoencoder
+figure = plots.schematics.pca()
+for image in figure.axes[0].images[2:4]:  # the mean of our digits, subtracted and added
+    image.set(data=as_images(mean)[0, 0], clim=(0, 1))
 plots.show(
-    plots.schematics.pca(),
+    figure,
     alt="A diagram from left to right: an image x; the mean is subtracted; an encoder W makes a code h of k numbers; a "
     "decoder, the transpose of W, makes 784 numbers; the mean is added; the output is an image.",
 )
 
 # %% [markdown]
 # The encoder asks $k$ questions, and the decoder adds up $k$ patterns, each as strongly as the
-# answer says. The space of the codes is called the **latent space**, because nobody observes these
-# numbers. All pictures that the decoder can make lie in the subspace through the mean.
+# answer says. The space of the codes is called the **latent** (hidden) **space**, because nobody
+# observes these numbers. All pictures that the decoder can make lie in the subspace through the mean.
 #
 # ### Your turn 2 · There and back (5 min)
 #
 # Write both steps as one function. `images` is (N, D), one picture per *row*; `mean` is (D,);
 # `components` is (k, D), the $W$ of the diagram. Return the reconstructions, (N, D). In the diagram
-# a picture is a column, so for rows the transposes change places. What must stand between (N, D)
-# and (N, k)?
+# a picture is a column, so for rows the transposes change places. Which shape turns (N, D) into
+# (N, k)?
 
 
 # %% tags=["exercise"]
@@ -555,9 +558,9 @@ widgets.explore(
 #
 # With 50 numbers we can read them all. To put a number on what the eye sees, we use the error of
 # the whole course: the squared difference, summed over the pixels of an image and averaged over the
-# images. A method that does as well on new data as on those it has learnt from **generalises**. So
-# we measure training and test digits, and to see the opposite, we also compute PCA from 300 digits
-# only.
+# images. A method that does almost as well on new data as on those it has learnt from
+# **generalises**. So we measure training and test digits, and to see the opposite, we also compute
+# PCA from 300 digits only.
 
 
 # %%
@@ -617,13 +620,13 @@ error_ax.plot(
 error_ax.set(
     title="What is lost", xlabel="number of components k", ylabel="squared error per image"
 )
-error_ax.set(xlim=(-5, 310), ylim=(0, 52))
+error_ax.set(yscale="log", xlim=(0, 410), ylim=(0.1, 100))
 error_ax.legend(loc="upper right", fontsize=9.5)
 plots.show(
     figure,
     alt="Left: the share of variance kept rises steeply and passes 90% long before 200 components. Right: the squared "
     "error falls with the number of components. For PCA from all training digits it is almost the same on training and "
-    "test digits; for PCA from 300 digits it falls to zero on these, but stays clearly above zero on test digits.",
+    "test digits; for PCA from 300 digits it falls to zero on these, below the logarithmic axis, but not on test digits.",
 )
 left_over = [variances[k:].sum().item() for k in ks]
 print("PCA from:       all training digits                         300 digits")
@@ -686,9 +689,9 @@ def components_needed(variances, share):
 needed = {share: components_needed(variances, share) for share in (0.5, 0.9, 0.95, 0.99)}
 print("numbers needed to keep a share of the variance:", needed)
 
-# %% tags=["figure", "hero"]
+# %% tags=["figure"]
 # Two digits, built from more and more patterns
-stages = sorted({0, 2, 5, 10, 20, needed[0.9]})
+stages = [0, 2, 5, 10, 20, 50]
 count, edge, gap, top = (
     len(stages) + 1,
     112,
@@ -724,7 +727,7 @@ for number, digit in enumerate(X_test[ten[[3, 7]]]):
     figure.text((gap + edge) / wide, y, "what these\nnumbers add", ha="right", va="center")
 plots.show(
     figure,
-    alt="Two handwritten digits take shape from left to right, from the mean digit over 2, 5, 10 and 20 numbers to the "
+    alt="Two handwritten digits take shape from left to right, from the mean digit over 2, 5, 10, 20 and 50 numbers to the "
     "original. Under each picture, in purple and orange, what the new numbers add.",
 )
 
@@ -735,16 +738,11 @@ assert 8 <= needed[0.5] <= 14 and 70 <= needed[0.9] <= 100, (
 assert needed[0.99] > 3 * needed[0.9], "the last per cents are expensive"
 
 # %% [markdown]
-# The first few numbers decide what kind of digit it is, and the later ones sharpen it. The last per
-# cents of the variance are the most expensive.
-#
-# Two questions have pages of their own. Which method draws the clearest map of the digits in two
-# numbers? [t-SNE, and what its maps do not say](deeper/02_tsne.ipynb) (25 minutes, optional). And
-# can PCA invent a digit? [Probabilistic PCA](deeper/02_probabilistic_pca.ipynb) can (35 minutes,
-# optional).
+# The first few numbers only lay down rough shapes: with 5 of them, nobody would call the lower digit
+# a 7. The later ones decide and sharpen. The last per cents of the variance are the most expensive.
 
 # %% [markdown]
-# ## 6 · A linear autoencoder finds the same subspace
+# ## 6 · A linear autoencoder against PCA
 #
 # An autoencoder without activation functions and biases is a matrix that encodes and a matrix that
 # decodes, as in PCA. But it learns by gradient descent, and nobody tells it about variances or
@@ -785,10 +783,10 @@ def loss(model, images, labels):
 # lesson 01, with a progress line, and lets the learning rate fall to almost zero at the end. We
 # hand it the function above, which returns one loss per image.
 #
-# How do we compare the result with PCA? Two planes in a room that pass through the same point open
-# at some angle, like the pages of a book. Two subspaces of $k$ dimensions have $k$ such **principal
-# angles**; if the largest is zero, they are the same. We train five times, for longer and longer,
-# and measure the error and the largest angle.
+# How do we compare the result with PCA? Two planes in a room share a line (angle 0) and open at
+# some angle across it, like pages of a book: that makes two angles. Subspaces of $k$ dimensions have
+# $k$ **principal angles**; if the largest is zero, they are the same. We train five times, for
+# longer and longer, and measure the error and the largest angle.
 #
 # **Predict.** How close will six learnt directions come to the six best? And which will be good
 # first, the error or the angle?
@@ -811,6 +809,7 @@ for part in (0.05, 0.125, 0.25, 0.5, 1):
     autoencoder = LinearAutoencoder(CODE, mean.float())
     epochs = max(1, round(part * EPOCHS))
     fit(autoencoder, train_set, loss, epochs=epochs, lr=LR)
+    # Measured after the training: fit's line shows the mean while the weights still changed.
     reached = measure(autoencoder, train_set, loss)["loss"]
     runs.append((epochs, reached, largest_angle(autoencoder.decoder.weight)))
 
@@ -826,6 +825,11 @@ for epochs, reached, angle in runs:
 pca_test = squared_error(X_test, reconstruct(X_test, mean, components[:CODE]))
 test_error = measure(autoencoder, test_set, loss)["loss"]
 print(f"test error: autoencoder {test_error:.3f}, PCA {pca_test:.3f} per image")
+sixth, seventh = variances[CODE - 1].item(), variances[CODE].item()
+print(
+    f"variance along components {CODE} and {CODE + 1}: {sixth:.2f} and {seventh:.2f}, "
+    f"a difference of {sixth - seventh:.2f}"
+)
 
 # %% tags=["claim"]
 assert runs[-1][2] < 5, "the linear autoencoder should find PCA's subspace"
@@ -835,6 +839,7 @@ assert all(reached > 0.9999 * pca_error for _, reached, _ in runs), (
 )
 early = [angle for _, reached, angle in runs if reached < 1.05 * pca_error]
 assert early[0] > 10, "the error should be good before the subspace is"
+assert sixth - seventh < 0.03 * pca_error, "the seventh direction should be a cheap mistake"
 
 # %% [markdown]
 # In the end gradient descent has found PCA's subspace, and nothing linear can do better on the
@@ -842,9 +847,9 @@ assert early[0] > 10, "the error should be good before the subspace is"
 # **To beat PCA, a network must be nonlinear.**
 #
 # Look at the order of events, too. The error was within a few per cent of PCA's while the subspace
-# was still far off, because the last of the six directions has only a little more variance than
-# those that compete with it. A model can have a good error and still not have found what you think
-# it has.
+# was still far off, because taking the seventh direction in place of the sixth costs only the
+# difference of their variances, as the last printed line says. A model can have a good error and
+# still not have found what you think it has.
 #
 # **Predict.** Are the decoder's columns now the components themselves?
 
@@ -897,7 +902,7 @@ assert max(nearest_component(recovered)) < 10, "PCA should find the components a
 #
 # The new pair gives the same reconstructions and the same loss, so gradient descent has no reason
 # to prefer one to the other, and stops wherever its random start leads. PCA of the reconstructions,
-# the third row, brings the components back.
+# the third row, brings the components back, up to their sign.
 #
 # This will follow us to the end of the course: **the loss does not decide what a single number of
 # the code means.** If we want it to mean something, we must ask for it.
@@ -909,9 +914,10 @@ assert max(nearest_component(recovered)) < 10, "PCA should find the components a
 # all these pictures: how far it was slid. We give PCA the best possible chance, and compute it from
 # these 17 pictures alone.
 #
-# **Predict.** How many numbers will PCA need to keep 95% of their variance? Your functions answer.
+# **Predict.** How many numbers will PCA need to keep 95% of their variance?
 
 # %%
+# ten: one test digit of each kind, from a folded cell of section 1; ten[1] is the 1
 one = test_set.floats[ten[1], 0]  # (28, 28)
 shifts = range(-8, 9)  # in pixels; roll moves the columns of a picture
 sliding = torch.stack([one.roll(shift, dims=1) for shift in shifts]).flatten(1).double()
@@ -946,16 +952,20 @@ plots.show(
 # %% tags=["figure"]
 # The codes of the sliding digit, and what lies half-way between two of them
 codes = (sliding - slide_mean) @ slide_components[:2].T
+if codes[0, 0] > codes[-1, 0]:  # either sign is right; now right means slid right
+    codes[:, 0] *= -1
 half_way = (sliding[4] + sliding[12]) / 2
 figure, (ax, *picture_axes) = plt.subplots(
-    1, 4, figsize=(9.4, 3.4), width_ratios=(2.2, 1, 1, 1)
+    1, 5, figsize=(9.4, 3.2), width_ratios=(2.6, 1, 1, 1, 1)
 )
 ax.plot(*codes.T, "o-", color=plots.COLORS[1], markersize=5)
 ax.plot(*codes[[4, 12]].T, ":", color=plots.COLORS[4], linewidth=2)
 ax.plot(*((codes[4] + codes[12]) / 2), "X", color=plots.COLORS[4], markersize=11)
 for number in (0, 4, 8, 12, 16):
     name = f"{shifts[number]:+d}".replace("-", "−").replace("+0", "0")
-    outwards = 14 * nn.functional.normalize(codes[number] - codes.mean(0), dim=0)
+    # Beside the path; at its two ends, where the path would go on.
+    before = {0: codes[1], 16: codes[15]}.get(number, codes.mean(0))
+    outwards = 15 * nn.functional.normalize(codes[number] - before, dim=0)
     ax.annotate(
         name,
         codes[number].tolist(),
@@ -975,15 +985,16 @@ views = {
     "slid by −4": sliding[4],
     "half-way on the\nstraight line (✕)": half_way,
     "half-way on the\npath: 0": sliding[8],
+    "slid by +4": sliding[12],
 }
 for picture_ax, (name, picture) in zip(picture_axes, views.items()):
     plots.draw_image(picture_ax, as_images(picture)[0])
-    picture_ax.set_title(name, fontsize=11)
+    picture_ax.set_title(name, fontsize=9.5)
 plots.show(
     figure,
     alt="Left: the codes of the sliding digit form a path bent like a horseshoe; a cross half-way between two of its "
     "points lies far off the path. Right: the digit slid to the left; the picture at the cross, in which two faint "
-    "copies of the digit stand side by side; and the digit in the middle.",
+    "copies of the digit stand side by side; the digit in the middle; and the digit slid to the right.",
 )
 
 # %% tags=["claim"]
@@ -996,8 +1007,8 @@ assert off > 0.5 * (sliding[4] - sliding[5]).square().sum(), (
 # %% [markdown]
 # A linear decoder can only make fixed patterns stronger or weaker. It cannot *move* anything, so it
 # spends several numbers on something that one number describes. The path of the codes shows why:
-# the pictures lie on a **curve**, and half-way between two of its points lies no slid digit, but a
-# double exposure of two.
+# the pictures lie on a **curve**, and half-way between two of its points lies no slid digit, but two
+# pale copies of it in one picture.
 #
 # Handwriting shifts, slants and swells as well, so we expect that digits, too, lie on something
 # curved with few dimensions, a **manifold**. To follow it, encoder and decoder must be
@@ -1046,6 +1057,7 @@ bases = torch.stack([principal_components(group)[:9] for group in groups])  # (1
 
 def encode(images):
     centred = images[:, None] - means  # (N, 10, 784): once for every group
+    # einsum: multiply, and sum over the letter that disappears, here d
     codes = torch.einsum("ngd,gkd->ngk", centred, bases)  # (N, 10, 9)
     lost = centred.square().sum(2) - codes.square().sum(2)  # Pythagoras
     group = lost.argmin(1)  # the group that loses least
@@ -1094,7 +1106,10 @@ def decode(codes):
 
 
 # %% [markdown]
-# **Going on.** How few numbers does your code need to do as well as PCA's ten?
+# **Going on.** How few numbers does your code need to do as well as PCA's ten? Two more questions
+# have pages of their own. Which method draws the clearest map of the digits in two numbers?
+# [t-SNE, and what its maps do not say](deeper/02_tsne.ipynb) (25 minutes, optional). And can PCA
+# invent a digit? [Probabilistic PCA](deeper/02_probabilistic_pca.ipynb) can (35 minutes, optional).
 
 # %% [markdown]
 # ## Summary
