@@ -127,8 +127,6 @@ RIGHT = [
     (checks.nats_gained, lambda b, a, v: v * (math.log(math.sqrt(b)) - math.log(math.sqrt(a)))),
     (checks.mixture_draw, lambda c, e, m, f: torch.einsum("nij,nj->ni", f[c], e).add(m[c])),
     (checks.mean_difference, group_means),
-    (checks.flip_rate, lambda b, a: np.mean([y > 0.5 for x, y in zip(b.tolist(), a.tolist(), strict=True) if x < 0.5])),
-    (checks.take_away, lambda d, o: d - torch.dot(d, o / o.norm()) * (o / o.norm())),
     (
         checks.balanced_difference,
         lambda z, y, o: torch.stack([group_means(z[g], y[g]) for g in (o, ~o)]).mean(dim=0),
@@ -266,10 +264,6 @@ WRONG = [
     ),
     (checks.mean_difference, lambda z, y: z[y].median(0).values - z[~y].median(0).values, r"returned"),
     (checks.mean_difference, lambda z, y: group_means(z, ~y), r"sign|minus"),
-    (checks.flip_rate, lambda b, a: (a[b < 0.5] >= 0.5).float().mean(), r"Right for|0.5"),
-    (checks.flip_rate, lambda b, a: 100 * (a[b < 0.5] > 0.5).float().mean(), r"100"),
-    (checks.take_away, lambda d, o: d - (d @ o) / (d.norm() * o.norm()) * o, r"length|returned|divide"),
-    (checks.take_away, lambda d, o: d.sub_((d @ o) / (o @ o) * o), "in place"),
     (checks.balanced_difference, lambda z, y, o: group_means(z, y) - group_means(z, o), r"returned|group"),
     (checks.balanced_difference, lambda z, y, o: z[y & o].mean(0) - z[~y & ~o].mean(0), r"returned|group"),
 ]
