@@ -462,8 +462,8 @@ for number, ax in enumerate(axes.flat[1:]):
 figure.colorbar(signed, ax=axes, label="weight of the pixel", shrink=0.8, extend="both")
 plots.show(
     figure,
-    alt="The mean digit, a bright smudge, and the first nine components: smooth patterns of orange and purple. The "
-    "first looks like a ring around a vertical bar; later ones have more and finer patches.",
+    alt="The mean digit, a bright smudge, and the first nine components: smooth patterns of orange and purple, "
+    "the first a ring around a bar.",
 )
 answers = (X_test - mean) @ components[0]  # where each test digit lies along component 1
 by_kind = [answers[test_set.labels == d].mean().item() for d in range(10)]
@@ -657,7 +657,7 @@ assert few_error[-1] < 1e-6 and few_test[-1] > 1, (
 #
 # - **Few numbers go a long way.** A tenth of the numbers keeps most of the variance.
 # - **What is lost is what was left out.** The second and the third column agree: the training error
-#   is the sum of the eigenvalues that were not kept. It is Pythagoras once more, in 784 dimensions.
+#   is the sum of the eigenvalues that were not kept.
 # - **It generalises, if there are many more digits than components.** PCA from 300 digits learns
 #   them by heart: with 300 components it rebuilds these exactly, but not others.
 #
@@ -848,7 +848,7 @@ assert sixth - seventh < 0.03 * pca_error, "the seventh direction should be a ch
 #
 # Look at the order of events, too. The error was within a few per cent of PCA's while the subspace
 # was still far off, because taking the seventh direction in place of the sixth costs only the
-# difference of their variances, as the last printed line says. A model can have a good error and
+# difference of their variances (last line). A model can have a good error and
 # still not have found what you think it has.
 #
 # **Predict.** Are the decoder's columns now the components themselves?

@@ -519,8 +519,8 @@ figure.suptitle(
 )
 plots.show(
     figure,
-    alt="Three digits, each with two rows. The upper row shows eight patterns in orange and purple that single units add; "
-    "the lower row the running sum, which turns from a blur into the digit. At the end: the digit itself and the sum of all units.",
+    alt="Three digits, each with two rows: eight patterns in orange and purple that single units add, and below, "
+    "the running sum, which turns into the digit.",
 )
 sparse, dead = sparsity_and_dead(topk)
 print(
@@ -666,8 +666,7 @@ assert kept[1][0] > 1.5 * kept[1][1], (
 # picture, and for small noise its loss indeed is a squared error plus a penalty on the Jacobian of $f$ (Alain and Bengio, 2014).
 #
 # Why tied weights? Otherwise the network can dodge the penalty with a small $W$ and a large $V$.
-# [Deeper · Contraction](deeper/06_contraction.ipynb) (25 minutes, optional) catches it at that trick, and looks along
-# and across for real digits.
+# [Deeper · Contraction](deeper/06_contraction.ipynb) (25 minutes, optional) catches it at that trick.
 
 
 # %%
@@ -1017,7 +1016,7 @@ plots.show(
 #
 # ## Workshop · Wake the dead units (25 min)
 #
-# The network below works, but most of its 256 units are dead: most words of the dictionary are never used. Bring it to **fewer than 50 dead units**, with a **squared
+# The network below works, but most of its 256 units are dead. Bring it to **fewer than 50 dead units**, with a **squared
 # error of at most 2.5** per image and still at most 12 active units for each picture. The check measures on held-out
 # digits (a unit is dead if its standard deviation over them is below 0.01).
 #
@@ -1066,8 +1065,7 @@ with torch.no_grad():
 fit(sparse_model, train_set, reconstruction_loss, epochs=EPOCHS, lr=3e-3)
 
 # %% [markdown]
-# **Going on.** Draw the filters of your revived units. Do they paint something that the others did not, and does the
-# linear probe profit from them?
+# **Going on.** Draw the filters of your revived units. Do they paint something that the others did not?
 #
 # ## Summary
 #
@@ -1092,7 +1090,7 @@ fit(sparse_model, train_set, reconstruction_loss, epochs=EPOCHS, lr=3e-3)
 # - L. Gao and others, [Scaling and evaluating sparse autoencoders](https://arxiv.org/abs/2406.04093) (2024): TopK with
 #   millions of units, and two more ways against dead ones.
 # - 3Blue1Brown, [How might LLMs store facts](https://www.youtube.com/watch?v=9-Jl0dxWQs8) (2024): a video whose last part
-#   draws why a network may use more directions than it has neurons, and what sparse autoencoders look for there.
+#   draws what sparse autoencoders look for.
 #
 # **Next:** [lesson 07 · The VAE, piece by piece](07_the_vae_piece_by_piece.ipynb): what happens if a code is no longer a
 # point, but a cloud?
