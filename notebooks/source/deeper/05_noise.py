@@ -3,7 +3,7 @@
 #
 # In [lesson 05](../05_denoising_autoencoders.ipynb) we knew the noise, and trained with it. In real use it is weaker or
 # stronger than expected, or there is no picture behind it at all, or it differs from pixel to pixel. What do filters and
-# networks do then, and how can one help them? To save time, the U-Nets here are narrower than the lesson's.
+# networks do then, and how can one help them? The networks are U-Nets with 8 maps at full size, as for the lesson's digits.
 
 # %%
 from functools import partial
