@@ -432,14 +432,14 @@ assert all(
 )
 assert max(*curves["U-Net"][0], *curves["with a code"][0]) < 32, "clean digits are harmed"
 lead = [u - t for u, t in zip(means["U-Net"], means["total variation"])]
-assert min(lead[2:]) > 1 and abs(lead[1]) < 1, "at σ = 0.1 the filter is as good"
+assert min(lead[2:]) > 1 and lead[1] < 0.5, "at σ = 0.1 the filter is as good or better"
 assert means["U-Net"][-1] < means["U-Net"][4] - 4, "too much is too much"
 
 # %% [markdown]
 # With weak noise the shortcuts win by several decibels, because nearly everything should stay as it is and 64 numbers
 # cannot carry it. The stronger the noise, the less there is to hand across, so that at $\sigma = 0.8$ little of the
 # lead is left. Without any noise both do harm, because they never saw a clean digit as input. (More on [noise that
-# nobody trained for](deeper/05_noise.ipynb), 25 minutes, optional.) The filter is a match for the U-Net at weak noise
+# nobody trained for](deeper/05_noise.ipynb), 25 minutes, optional.) The filter equals or beats the U-Net at weak noise
 # only. And the three noises?
 
 # %% tags=["figure"]
@@ -835,8 +835,8 @@ xray_valid, xray_test = load_xrays("valid"), load_xrays("test")
 # ### Your turn 3 · The residual loss (5 min)
 #
 # `model(noisy)` estimates the **noise**; `noisy` and `images` (the clean ones) are (N, 1, H, W). Return the squared
-# error of the *cleaned* picture, summed over pixels, (N,). Three denoisers, a
-# little wider than before, will be trained with it.
+# error of the *cleaned* picture, summed over pixels, (N,). Three denoisers, a little wider than before, will be
+# trained with it.
 
 
 # %% tags=["exercise"]
