@@ -40,7 +40,7 @@ def varied(source: Path, pattern: str, change) -> tuple[build.nbformat.NotebookN
 def main() -> None:
     """Run every variant and report each; end with an error if any broke."""
     broken = []
-    for source in [s for s in (*build.HOURS, *build.PAGES) if s.stem.startswith(tuple(sys.argv[1:]) or "")]:
+    for source in [s for s in (*build.SOURCES, *build.PAGES) if s.stem.startswith(tuple(sys.argv[1:]) or "")]:
         for name, (pattern, change) in VARIANTS.items():
             notebook, count = varied(source, pattern, change)
             if not count:

@@ -12,7 +12,7 @@ from build_notebooks import tags
 from conftest import ROOT
 
 EVERYTHING = [*build.SOURCES, *build.PAGES]
-SHAPED = [*build.HOURS, *build.PAGES]
+SHAPED = [*build.SOURCES, *build.PAGES]
 
 
 def each(sources):
@@ -84,7 +84,7 @@ def test_links_lead_somewhere(source):
 # --- The form of a class hour ---------------------------------------------------------------------------------------
 
 
-@each(build.HOURS)
+@each(build.SOURCES)
 def test_a_lesson_has_the_parts_that_the_course_promises(source):
     text = prose(build.to_notebook(source))
     parts = ["**You will be able to**", "**It builds on**", "**Predict.**", "## Workshop", "## Summary"]

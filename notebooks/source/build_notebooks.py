@@ -38,9 +38,6 @@ NOTEBOOKS = Path(__file__).resolve().parents[1]
 ROOT = NOTEBOOKS.parent
 SOURCES = sorted((NOTEBOOKS / "source").glob("[0-9][0-9]_*.py"))
 PAGES = sorted((NOTEBOOKS / "source" / "deeper").glob("[0-9][0-9]_*.py"))
-# Lessons that are still written in the longer form of earlier years.
-LONG_FORM = ("08",)
-HOURS = [source for source in SOURCES if not source.stem.startswith(LONG_FORM)]
 
 # Plain text, because a badge from the web is a broken picture where there is no network.
 HEADER = """\
