@@ -59,8 +59,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Ten nice pictures prove nothing, because somebody may have picked them. So these are ten draws in a row with none left
-# out, and another seed makes ten others. They are soft, and one or two may look odd, but they are people.
+# Ten nice pictures prove nothing, because somebody may have picked them. So these are ten draws in a row; another seed
+# makes ten others. They are soft, and one or two may look odd, but they are people.
 #
 # A VAE can also *reconstruct*. We try it on a real photograph in the public domain, of the astronaut Eileen Collins,
 # and on synthetic faces, which **this course draws** with a program. These have a shipped VAE of their own,
@@ -371,8 +371,7 @@ assert torch.allclose(ours, theirs), "the package's loss should be the same"
 
 # %% [markdown]
 # More than ten thousand nats, because with the best σ only the **logarithm** of the error counts, multiplied by
-# thousands. So every nat of rate buys many nats of distortion early in training, and the encoder spends freely; later
-# it saves. Even then a face takes more than a hundred. Such a model cares about pixels first, and about the prior later, if at all.
+# thousands. So early in training every nat of rate buys many of distortion, and the encoder spends freely; later it saves. Even then a face takes more than a hundred. Such a model cares about pixels first, and about the prior later, if at all.
 #
 # The shipped models (`models.FaceVAE`) are larger and were trained far longer, with a β that rises for the
 # sake of orderly codes. From here on `vae` is the one that fits your faces.
@@ -838,9 +837,8 @@ assert mixture_[1] < 1.3 * single[1] and single[1] < 0.5 * prior_[1]
 #
 # ## 7 · What the encoder leaves undone
 #
-# The encoder answers at once, for any face, and so its answer need not be the best one for each single face. The
-# difference is called the **amortization gap** ([Cremer, Li and Duvenaud, 2018](https://arxiv.org/abs/1801.03558)),
-# because the work of finding codes was paid once, in training, for all faces. For a face that matters to us we can do
+# An encoder's quick answer need not be the best one for each face: that is the **amortization gap** of lesson 07
+# ([Cremer, Li and Duvenaud, 2018](https://arxiv.org/abs/1801.03558)). For a face that matters to us we can do
 # that work again: start at the encoder's code and take gradient steps on the code itself, for a smaller distortion and
 # a code that is probable under the prior. `evaluate.refine_codes(model, images, steps)` does so.
 # (Part of the gain may come from β, which held the encoder back.)
@@ -890,7 +888,7 @@ assert face_errors[1] < face_errors[0], "and the photograph"
 assert gain(before.mean(), after.mean(), values) > 5 * moved, "it should be worth it"
 
 # %% [markdown]
-# Of the three, 10% is nearest, and the steps help nearly everybody. Lesson 11 offers them for your own photo.
+# Of the three, 10% is nearest, and the steps help nearly everybody. Lesson 11 offers them.
 #
 # ## Workshop · A fairer model (25 min)
 #
