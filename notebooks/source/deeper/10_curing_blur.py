@@ -19,7 +19,7 @@ from vae_helpers.evaluate import decode_all, encode_all
 
 plots.use_course_style()
 device = pick_device()
-train_set = load_faces("train").subset(slice(0, 1_200))
+train_set = load_faces("train").subset(slice(0, 900))
 test_set = load_faces("test").subset(slice(0, 600))
 photographs = train_set.source == "CelebA"
 vae = (
@@ -65,7 +65,7 @@ class Repair(nn.Module):
 
 
 # %%
-STEPS = budget(cpu=160, gpu=1_000)
+STEPS = budget(cpu=140, gpu=1_000)
 
 
 def train_repair(extra, lr=2e-3):
