@@ -94,7 +94,7 @@ seed_everything(0)
 vae = models.FaceVAE(image_shape=(3, 48, 48), channels=(16, 32, 64, 96), latent_dim=16)
 elbo = functools.partial(losses.negative_elbo, likelihood="gaussian", sigma="optimal")
 fair_set = ImageSet((255 * fair).byte(), torch.zeros(len(fair)).long(), ("actor",), "drawn")
-fit(vae, fair_set, elbo, epochs=12, batch_size=32, lr=6e-3)
+fit(vae, fair_set, elbo, epochs=20, batch_size=32, lr=6e-3)
 vae = vae.to(device)
 
 # %% [markdown]
@@ -257,7 +257,7 @@ print(f"open mouths of the biased set: {wide:.2f} open with a smile, {narrow:.2f
 
 # %% tags=["claim"]
 plain, fairer = equal["mean difference"], equal["balanced"]
-assert plain.mouth.mean() > 0.1, f"the plain smile should open mouths: {plain.mouth.mean()}"
+assert plain.mouth.mean() > 0.25, f"the plain smile should open mouths: {plain.mouth.mean()}"
 assert low > 0, f"balancing should keep mouths more closed: {low}"
 assert fairer.mouth.mean() > 0, f"balancing should not untie everything: {fairer.mouth.mean()}"
 assert wide > narrow + 0.1, "the label should hide how wide a mouth is open"
