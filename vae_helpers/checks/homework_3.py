@@ -61,7 +61,7 @@ def iwae_bound(answer) -> Verdict:
 
 @exercise(seconds=60)
 def vae(model) -> Verdict:
-    """Check a VAE of at most 200,000 weights: at most 122 nats per binarized test digit."""
+    """Check a VAE of at most 200,000 weights: at most 126 nats per binarized test digit."""
     if not isinstance(model, nn.Module) or not any(True for _ in model.parameters()):
         raise Complaint("There is no model yet: write MyVAE and train_vae in place of the dots.")
     size = sum(p.numel() for p in model.parameters())
@@ -86,7 +86,7 @@ def vae(model) -> Verdict:
     if rate.mean() < 1:
         hint = "The code is hardly used: is the KL counted too much, or the distortion averaged over pixels?"
     total = distortion.flatten(1).sum(1).mean() + rate.mean()
-    return measured(total, what=words, at_most=122, unit="nats", praise="A good bound.", hint=hint)
+    return measured(total, what=words, at_most=126, unit="nats", praise="A good bound.", hint=hint)
 
 
 @exercise

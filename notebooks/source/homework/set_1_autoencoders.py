@@ -139,11 +139,11 @@ print("squared error per image:", [round(loss, 1) for loss in losses[::10]])
 # %% [raw]
 # # BEGIN QUESTION
 # name: q2
-# points: 8
+# points: 7
 # check_cell: false
 
 # %% [markdown]
-# ## 2 · Fill the holes (8 points)
+# ## 2 · Fill the holes (7 points)
 #
 # Of every digit a third of the pixels is lost, other ones in each image. PCA can guess them, although it needs complete
 # images: fill the holes with something, do PCA, put what it reconstructs into the holes, and repeat.
@@ -460,11 +460,11 @@ checks.homework_1.race(make_shallow, make_deep, run)
 # %% [raw]
 # # BEGIN QUESTION
 # name: q6
-# points: 5
+# points: 4
 # manual: true
 
 # %% [markdown]
-# ## 6 · And the winner is … (5 points, read by a person)
+# ## 6 · And the winner is … (4 points, read by a person)
 #
 # Run the race with at least five seeds. Show all the numbers, in a figure or a table, and answer in 80 to 150 words: which network is better here, and
 # how sure are you? Then name two things that you held fixed and one that you did not, and say how it might have decided the race.
@@ -494,7 +494,7 @@ plt.show()
 # digits and the steps were held fixed. What was not is the suitability of the learning rate: a deeper network may want another one, and
 # it learns more slowly at first, so a longer training could reverse the order. The statement is about short trainings, not about depth.
 #
-# *Rubric: all numbers shown, with units (1); the conclusion compares the gap with the spread over seeds (2); two things held fixed (1); one that was not, with how it
+# *Rubric: all numbers shown, with units (1); the conclusion compares the gap with the spread over seeds (1); two things held fixed (1); one that was not, with how it
 # could matter (1). Whoever names the other winner with numbers that say so gets the same points.*
 
 # %% [raw]
