@@ -1231,22 +1231,19 @@ fit(mine, train_set, denoising_loss, epochs=budget(cpu=5, gpu=20), batch_size=32
 #
 # - In a **denoising autoencoder** a **code** is for knowing, **shortcuts** are for keeping: the weaker the noise, the
 #   more the U-Net is ahead.
-# - It learns the **conditional mean**, which pushes noisy points to where data are dense, and many small pushes lead from noise to data.
+# - It learns the **conditional mean**, which pushes noisy points to the data.
 # - A denoiser **erases** what is rare and sometimes **invents**, and PSNR sees neither. Plant details, and compare the
 #   **AUC** before and after.
-# - The same idea cleans speech: [listen to it](deeper/05_speech.ipynb).
+# - The same idea [cleans speech](deeper/05_speech.ipynb).
 #
 # ## Read and watch
 #
 # - P. Vincent and others, [Extracting and composing robust features with denoising
 #   autoencoders](https://www.cs.toronto.edu/~larocheh/publications/icml-2008-denoising-autoencoders.pdf) (2008): the
-#   name, and the picture of points pushed back to the data.
+#   name, and the pushes back to the data.
 # - G. Alain, Y. Bengio, [What regularized auto-encoders learn from the data-generating
 #   distribution](https://arxiv.org/abs/1211.4246) (2014): why the push points to where data are dense.
-# - V. Antun and others, [On instabilities of deep learning in image
-#   reconstruction](https://doi.org/10.1073/pnas.1907377117) (2020): erased and invented details in medical images.
 # - MIT 6.S191, [Introduction to Deep Learning](https://introtodeeplearning.com): lectures on video; one goes from
 #   autoencoders to diffusion.
 #
-# **Next:** [lesson 06 · Other autoencoders](06_other_autoencoders.ipynb): noise is one way to make copying hard, and
-# there are more.
+# **Next:** [lesson 06 · Other autoencoders](06_other_autoencoders.ipynb): there are other ways to make copying hard.

@@ -257,9 +257,13 @@ print(f"open mouths of the biased set: {wide:.2f} open with a smile, {narrow:.2f
 
 # %% tags=["claim"]
 plain, fairer = equal["mean difference"], equal["balanced"]
-assert plain.mouth.mean() > 0.25, f"the plain smile should open mouths: {plain.mouth.mean()}"
+assert plain.mouth.mean() > 0.25, (
+    f"the plain smile should open mouths: {plain.mouth.mean()}"
+)
 assert low > 0, f"balancing should keep mouths more closed: {low}"
-assert fairer.mouth.mean() > 0, f"balancing should not untie everything: {fairer.mouth.mean()}"
+assert fairer.mouth.mean() > 0, (
+    f"balancing should not untie everything: {fairer.mouth.mean()}"
+)
 assert wide > narrow + 0.1, "the label should hide how wide a mouth is open"
 last = {name: path[-1].smile.mean() for name, path in paths.items()}
 assert last["right angle to mean"] < last["right angle to probe"], (
