@@ -24,7 +24,9 @@ COLAB |= {"ipywidgets": "7.7.1"}
 
 
 # The package's rooms from the ground up: each may import only from those before it.
-ROOMS = "device files synthetic data models judges losses checkpoints train doctor evaluate attributes plots".split()
+ROOMS = (
+    "device files synthetic data unet models judges losses checkpoints train doctor evaluate attributes plots".split()
+)
 ROOMS += ["widgets", "checks"]
 CORE = {"device", "models", "losses", "train", "evaluate", "attributes", "checkpoints", "plots"}
 

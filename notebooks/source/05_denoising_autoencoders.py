@@ -341,6 +341,18 @@ class UNet(nn.Module):
         return self.last(up)
 
 
+# %% tags=["claim"]
+from vae_helpers import unet as course
+
+for _width in (3, 8):
+    with torch.random.fork_rng():
+        _taught, _course = UNet(_width).eval(), course.UNet(_width).eval()
+    _course.load_state_dict(_taught.state_dict())
+    _images = torch.linspace(0, 1, 2 * 30 * 27).reshape(2, 1, 30, 27)
+    assert torch.equal(_taught(_images), _course(_images)), (
+        "the package's U-Net is another one"
+    )
+
 # %% [markdown]
 # Each network is to clean all three noises, weak and strong. To see what is luck, we train three of each kind, from
 # three seeds, with the same number of digits. (Watch how the loss on held-out digits falls.)

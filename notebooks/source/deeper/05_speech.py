@@ -9,13 +9,12 @@
 import matplotlib.pyplot as plt
 import torch
 from IPython.display import Audio, display
-from torch import nn
-from torch.nn import functional as F
 
 from vae_helpers import checks, plots
 from vae_helpers.data import load_speech
 from vae_helpers.device import budget, pick_device, seed_everything
 from vae_helpers.train import fit
+from vae_helpers.unet import UNet
 
 plots.use_course_style()
 device = pick_device()
@@ -176,39 +175,6 @@ def spectral_subtraction(noisy, power, setting):
 # sound has the power 1, and the SNR is drawn anew for each sound in each step, from −5 to 15 dB.
 
 
-# %% tags=["figure"]
-# The U-Net of lesson 05
-def block(channels_in, channels_out, stride=1):
-    """A convolution, batch normalisation, and ReLU."""
-    convolution = nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1)
-    return nn.Sequential(convolution, nn.BatchNorm2d(channels_out), nn.ReLU())
-
-
-class UNet(nn.Module):
-    """Down twice, up twice, with a shortcut at each size, (N, 1, H, W) → (N, 1, H, W)."""
-
-    def __init__(self, width=12):
-        super().__init__()
-        w = width
-        self.down_full = block(1, w)
-        self.down_half = block(w, 2 * w, stride=2)
-        self.down_quarter = nn.Sequential(
-            block(2 * w, 4 * w, stride=2), block(4 * w, 4 * w)
-        )
-        self.up_half = block((4 + 2) * w, 2 * w)
-        self.up_full = block((2 + 1) * w, w)
-        self.last = nn.Conv2d(w, 1, 3, padding=1)
-
-    def forward(self, x):
-        full = self.down_full(x)
-        half = self.down_half(full)
-        up = self.down_quarter(half)
-        for shortcut, layer in (half, self.up_half), (full, self.up_full):
-            larger = F.interpolate(up, size=shortcut.shape[-2:])  # repeats pixels
-            up = layer(torch.cat([larger, shortcut], dim=1))  # channels side by side
-        return self.last(up)
-
-
 # %%
 def mask_of(model, spectrum):
     """How much to keep of each place of a noisy spectrogram, from 0 to 1."""
@@ -234,7 +200,7 @@ def speech_loss(model, clean, labels):
 # %%
 STEPS = budget(cpu=400, gpu=4_000)
 seed_everything(1)
-denoiser = UNet()
+denoiser = UNet(width=12)
 epochs = max(1, STEPS * 4 // len(speech["train"]))
 record = fit(denoiser, speech["train"], speech_loss, epochs=epochs, batch_size=4, lr=6e-3)
 
