@@ -109,6 +109,9 @@ def test_what_goes_wrong_in_one_submission_costs_its_question_and_nobody_else(bu
         "forever", "def complete(x, known, k, rounds):", "while True:\n    pass\n\n\ndef complete(x, known, k, rounds):"
     )
     submit("never", "    start = torch.where", "    while True:\n        pass\n    start = torch.where")
+    submit(
+        "leaves", "    start = torch.where", "    if len(x) > 100:\n        raise SystemExit\n    start = torch.where"
+    )
     submit("greedy", "def complete(x", "much = [torch.ones(2**28) for _ in range(100)]\n\n\ndef complete(x")
     submit("typo", "def complete(x, known", "def complete(x known")
     (tmp_path / "cut.ipynb").write_text('{"cells": [')
@@ -116,7 +119,13 @@ def test_what_goes_wrong_in_one_submission_costs_its_question_and_nobody_else(bu
     submissions = sorted(tmp_path.glob("*.ipynb"))
     rows = {(s, q): (points, reason) for s, q, points, _, reason in grade_homework.grade(submissions, master, tmp_path)}
     assert rows["renamed by hand (2)", "q2"][0] == 7
-    for name, words in {"forever": "NameError", "greedy": "NameError", "typo": "NameError", "never": "running"}.items():
+    for name, words in {
+        "forever": "NameError",
+        "greedy": "NameError",
+        "typo": "NameError",
+        "never": "running",
+        "leaves": "SystemExit",
+    }.items():
         points, reason = rows[name, "q2"]
         assert points < 7 and (words in reason or "no answer yet" in reason), (name, reason)
         assert rows[name, "q1"][0] == 8 and rows[name, "q5"][0] == 6, name

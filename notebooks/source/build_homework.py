@@ -16,7 +16,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from build_notebooks import NOTEBOOKS, ROOT, SETUP, fold_code, project, sha256
+from build_notebooks import NOTEBOOKS, ROOT, colab, complete
 
 MASTERS = sorted((NOTEBOOKS / "source" / "homework").glob("*.py"))
 BUILT = ROOT / "build" / "homework"
@@ -61,30 +61,13 @@ def finished(notebook: nbformat.NotebookNode, master: Path) -> nbformat.Notebook
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
         cells.append(cell)
-    setup = nbformat.v4.new_code_cell(
-        SETUP.format(repository=project("Repository"), version=project("version"))
-    )
-    fold_code(setup)
-    cells.insert(1, setup)
-    repository = project("Repository").removeprefix("https://github.com/")
-    colab = f"https://colab.research.google.com/github/{repository}/blob/v{project('version')}/notebooks/homework"
     text = master.read_text(encoding="utf-8")
     hours = re.search(r"^# # hours: (.+)$", text, re.MULTILINE).group(1)
-    head, _, rest = cells[0].source.partition("\n\n")
-    line = HEADER.format(
-        colab=f"{colab}/{student_path(master).name}",
-        points=f"{sum(points(master).values()):g}",
-        hours=hours,
+    together = f"{sum(points(master).values()):g}"
+    return complete(
+        cells,
+        HEADER.format(colab=colab(student_path(master)), points=together, hours=hours),
     )
-    cells[0].source = f"{head}\n\n{line}\n\n{rest}"
-    seen = {}
-    for cell in cells:
-        digest = sha256(f"{cell.cell_type}\n{cell.source}")[:12]
-        seen[digest] = seen.get(digest, 0) + 1
-        cell.id = f"{digest}-{seen[digest]}"
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
-    return nbformat.v4.new_notebook(cells=cells, metadata=metadata, nbformat_minor=5)
 
 
 def points(master: Path) -> dict[str, float]:

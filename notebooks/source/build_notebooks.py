@@ -17,6 +17,7 @@ it opens. Cells are told apart by their tags:
 
 import argparse
 import ast
+import functools
 import hashlib
 import math
 import os
@@ -101,37 +102,42 @@ def to_notebook(
         elif "figure" in tags(cell):
             cell.source = re.sub(r"\A# ?", "# @title ", cell.source)
             fold_code(cell)
+    seconds = course["seconds"]
+    line = HEADER.format(
+        colab=colab(path_of(source)), minutes=minutes(notebook, seconds), seconds=seconds
+    )
+    if "hero" in course:
+        line = f"![{course['hero']}](attachment:hero.png)\n\n{line}"
+    notebook = complete(notebook.cells, line)
+    notebook.metadata.course = nbformat.from_dict(course)
+    return notebook
+
+
+def complete(cells: list[nbformat.NotebookNode], under_title: str) -> nbformat.NotebookNode:
+    """Return a notebook of these cells with a text under its title, the set-up cell, ids, and the kernel's name."""
     setup = nbformat.v4.new_code_cell(
         SETUP.format(repository=project("Repository"), version=project("version"))
     )
     fold_code(setup)
-    notebook.cells.insert(1, setup)
-    head, _, rest = notebook.cells[0].source.partition("\n\n")
-    if "hero" in course:
-        head += f"\n\n![{course['hero']}](attachment:hero.png)"
-    notebook.cells[
-        0
-    ].source = f"{head}\n\n{header(source, notebook, course['seconds'])}\n\n{rest}"
+    head, _, rest = cells[0].source.partition("\n\n")
+    cells[0].source = f"{head}\n\n{under_title}\n\n{rest}"
+    cells = [cells[0], setup, *cells[1:]]
     seen = {}
-    for cell in notebook.cells:
+    for cell in cells:
         # Ids that follow from the content keep the diffs of rebuilt notebooks small.
         digest = sha256(f"{cell.cell_type}\n{cell.source}")[:12]
         seen[digest] = seen.get(digest, 0) + 1
         cell.id = f"{digest}-{seen[digest]}"
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook.metadata = nbformat.from_dict(
-        {"kernelspec": kernel, "language_info": {"name": "python"}, "course": course}
-    )
-    notebook.nbformat_minor = 5
-    return notebook
+    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return nbformat.v4.new_notebook(cells=cells, metadata=metadata, nbformat_minor=5)
 
 
-def header(source: Path, notebook: nbformat.NotebookNode, seconds: int) -> str:
-    """Return the line under the title: the link to Colab and the times."""
+def colab(notebook: Path) -> str:
+    """Return the address under which Colab opens a notebook of the release that it belongs to."""
     path = project("Repository").removeprefix("https://github.com/")
-    place = path_of(source).relative_to(NOTEBOOKS).as_posix()
-    colab = f"https://colab.research.google.com/github/{path}/blob/v{project('version')}/notebooks/{place}"
-    return HEADER.format(colab=colab, minutes=minutes(notebook, seconds), seconds=seconds)
+    place = notebook.relative_to(NOTEBOOKS).as_posix()
+    return f"https://colab.research.google.com/github/{path}/blob/v{project('version')}/notebooks/{place}"
 
 
 def fold_solution(cell: nbformat.NotebookNode) -> None:
@@ -244,6 +250,7 @@ def used_modules(text: str, lesson: str) -> list[Path]:
     return sorted(found)
 
 
+@functools.cache
 def imported(text: str) -> list[str]:
     """Return the names of the package's modules, and of what might be some, that a text imports anywhere."""
     froms = [
@@ -259,6 +266,7 @@ def imported(text: str) -> list[str]:
     ]
 
 
+@functools.cache
 def without_comments(code: str) -> str:
     """Return a piece of code without its docstrings and comment lines: a better docstring changes no output.
 

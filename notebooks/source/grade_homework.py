@@ -51,13 +51,19 @@ class _Clock:
         if self.timer:
             self.timer.cancel()
 def _limited(test, environment, call=_test_case.call_func):
-    _clock.start()
+    # With the traceback of what happened, because otter looks two levels down in it for a line to show.
     try:
-        call(test, environment)
-    except KeyboardInterrupt:
-        raise TimeoutError("still running after {seconds} s when it was tried") from None
-    finally:
-        _clock.stop()
+        _clock.start()
+        try:
+            call(test, environment)
+        finally:
+            _clock.stop()
+    except KeyboardInterrupt as stop:
+        late = TimeoutError("still running after {seconds} s when it was tried")
+        raise late.with_traceback(stop.__traceback__) from None
+    except SystemExit as end:
+        left = RuntimeError("it ended Python (SystemExit) when it was tried")
+        raise left.with_traceback(end.__traceback__) from None
 _clock, _test_case.call_func = _Clock(), _limited
 get_ipython().events.register("pre_run_cell", _clock.start)
 get_ipython().events.register("post_run_cell", _clock.stop)
