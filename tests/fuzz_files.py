@@ -123,7 +123,7 @@ def run(reader: str, count: int, folder: Path, seed: int = 0) -> collections.Cou
     dice = random.Random(f"{reader} {seed}")
     root, whole = folder / "data", folder / "whole"
     counts = collections.Counter()
-    defaults = ("render_portraits", "_embedded_digits", "_embedded_speech", "_phantoms")
+    defaults = ("_portraits", "_embedded_digits", "_embedded_speech", "_phantoms")
     modules = (data.faces, data.digits, data.speech, data.xrays)
     with contextlib.ExitStack() as patches:
         patches.enter_context(mock.patch.dict(os.environ, VAE_DATA_ROOT=str(root), VAE_CACHE=str(root / "cache")))

@@ -79,12 +79,8 @@ def cache(root):
 
 @pytest.fixture
 def portraits(monkeypatch):
-    """Replace the drawing of portraits, which has its own tests, by something quick; list what was asked for."""
-    asked = []
-    monkeypatch.setattr(
-        data.faces, "render_portraits", lambda n, size, seed: asked.append((n, size, seed)) or "portraits"
-    )
-    return asked
+    """Replace the drawing of portraits, which has its own tests, by something quick."""
+    monkeypatch.setattr(data.faces, "_portraits", lambda split, size: "portraits")
 
 
 def greys(faces):
@@ -351,11 +347,39 @@ def test_the_cache_lies_in_the_users_cache_folder_unless_named(tmp_path, monkeyp
     assert celeba.cache_folder() == tmp_path / ".cache" / "vae_helpers"
 
 
+def test_portraits_are_drawn_once_and_kept(root, cache, monkeypatch):
+    asked, draw = [], data.faces.render_portraits
+
+    def drawing(n, size, seed):
+        asked.append((n, size, seed))
+        return draw(n // 500, size, seed)
+
+    monkeypatch.setattr(data.faces, "render_portraits", drawing)
+    first = [load_faces(split, size=16, source="portraits") for split in data.sources.SPLITS]
+    assert [(n, size) for n, size, _ in asked] == [(6000, 16), (500, 16), (1000, 16)]
+    assert len({seed for *_, seed in asked}) == 3
+    again = [load_faces(split, size=16, source="portraits") for split in data.sources.SPLITS]
+    assert len(asked) == 3, "the second time they come from the cache"
+    for a, b in zip(first, again, strict=True):
+        for name, value in vars(a).items():
+            same = torch.equal(value, getattr(b, name)) if torch.is_tensor(value) else value == getattr(b, name)
+            assert same, name
+
+    [kept] = cache.glob("portraits-valid-16-*.npz")
+    kept.write_bytes(kept.read_bytes()[:-40])
+    old = kept.with_name("portraits-valid-16-0123456789.npz")
+    old.write_bytes(b"of another version")
+    assert torch.equal(load_faces("valid", 16, source="portraits").images, first[1].images)
+    assert len(asked) == 4 and not old.exists(), "a damaged cache is made again, an old one goes"
+    load_faces("valid", 16, source="portraits")
+    assert len(asked) == 4
+    monkeypatch.setenv("VAE_CACHE", str(kept))  # a file, in which nothing can be kept
+    assert torch.equal(load_faces("valid", 16, source="portraits").images, first[1].images)
+
+
 def test_portraits_stand_in_when_there_is_no_celeba(root, portraits, capsys):
     for split in data.sources.SPLITS:
         assert load_faces(split, size=32) == "portraits"
-    assert [(n, size) for n, size, _ in portraits] == [(6000, 32), (500, 32), (1000, 32)]
-    assert len({seed for *_, seed in portraits}) == 3
     said = capsys.readouterr().out
     assert "no celeba/img_align_celeba.zip in the data folder, and VAE_OFFLINE forbids" in said
     assert said.count("\n") == 1 and "data/README.md" in said

@@ -32,7 +32,7 @@ def root(tmp_path, monkeypatch):
     monkeypatch.setenv("VAE_DATA_ROOT", str(tmp_path / "data"))
     monkeypatch.setenv("VAE_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sources, "_failed", {})
-    monkeypatch.setattr(data.faces, "render_portraits", lambda *_, **__: "portraits")
+    monkeypatch.setattr(data.faces, "_portraits", lambda *_: "portraits")
     sources.announce.cache_clear()
     return tmp_path / "data"
 

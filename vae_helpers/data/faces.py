@@ -1,12 +1,16 @@
 """Faces: CelebA, or portraits drawn by the course."""
 
+import contextlib
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from vae_helpers.data.sets import FaceSet
 from vae_helpers.data.sources import SPLITS, announce, data_root, download, real_or_embedded
+from vae_helpers.files import written_whole
 
 
 def load_faces(split: str, size: int = 64, source: str = "auto") -> FaceSet:
@@ -30,12 +34,11 @@ def load_faces(split: str, size: int = 64, source: str = "auto") -> FaceSet:
     """
     if not isinstance(size, int) or not 16 <= size <= 148:
         raise ValueError(f"size must be a whole number of pixels from 16 to 148 (CelebA's crop), but is {size!r}.")
-    counts = {"train": 6000, "valid": 500, "test": 1000}
     return real_or_embedded(
         split,
         source,
         ("celeba", lambda: _celeba(split, size, retry=source == "celeba")),
-        ("portraits", lambda: render_portraits(counts[split], size, seed=SPLITS.index(split))),
+        ("portraits", lambda: _portraits(split, size)),
         "Faces: portraits drawn by the course ({why}). To use photographs, see data/README.md.",
     )
 
@@ -67,6 +70,29 @@ def _celeba(split: str, size: int, retry: bool) -> FaceSet:
         people=torch.from_numpy(about["people"][part]),
         truth=torch.empty(part.stop - part.start, 0),
     )
+
+
+def _portraits(split: str, size: int) -> FaceSet:
+    """Return the portraits of a split: drawn once, and from then on from a cache, as photographs are."""
+    from vae_helpers.data.celeba import cache_folder
+    from vae_helpers.synthetic import casting, portraits
+
+    code = b"".join(Path(module.__file__).read_bytes() for module in (casting, portraits))
+    path = cache_folder() / f"portraits-{split}-{size}-{hashlib.sha256(code).hexdigest()[:10]}.npz"
+    try:
+        with np.load(path) as file:
+            kept = {name: file[name] for name in file}
+        words = {name: tuple(kept[name].tolist()) for name in ("label_names", "truth_names")}
+        tensors = {name: torch.from_numpy(kept[name]) for name in ("images", "labels", "people", "truth")}
+        drawn = FaceSet(source=kept["source"].item(), **words, **tensors)
+    except Exception:  # whatever is wrong with a cache: it is made again
+        counts = {"train": 6000, "valid": 500, "test": 1000}
+        drawn = render_portraits(counts[split], size, seed=SPLITS.index(split))
+        with contextlib.suppress(OSError), written_whole(path) as file:  # where there is no room, they are drawn again
+            np.savez(file, **vars(drawn))
+            for other in path.parent.glob(f"portraits-{split}-{size}-*.npz"):
+                other.unlink()  # those of another version of the course
+    return drawn
 
 
 def render_portraits(

@@ -32,20 +32,31 @@ def draw(people: Knobs, moods: Knobs, size: int = 64) -> Tensor:
     """
     knobs = people | moods
     images = torch.empty(len(people["skin"]), 3, size, size, dtype=torch.uint8)
-    # On planes as small as these, sharing the work among cores takes longer than doing it. A thread of its own draws on
-    # one core, because torch keeps that number for each thread; the number for new threads is put right again at once.
-    with ThreadPoolExecutor(1) as drawer:
-        with _SETTING_THREADS:
-            threads = torch.get_num_threads()
-            drawer.submit(torch.get_num_threads).result()  # only then does it keep a number of its own
-            drawer.submit(torch.set_num_threads, 1).result()
-            torch.set_num_threads(threads)
-        for start in range(0, len(images), _BATCH):
-            part = slice(start, start + _BATCH)
-            # Numbers become (n, 1, 1) and colours (n, 3, 1, 1), so that they meet planes of pixels (n, height, width).
-            columns = {name: values[part].unsqueeze(-1).unsqueeze(-1) for name, values in knobs.items()}
-            images[part] = drawer.submit(_portraits, SimpleNamespace(**columns), size).result()
+
+    def draw_part(start: int) -> None:
+        part = slice(start, start + _BATCH)
+        # Numbers become (n, 1, 1) and colours (n, 3, 1, 1), so that they meet planes of pixels (n, height, width).
+        columns = {name: values[part].unsqueeze(-1).unsqueeze(-1) for name, values in knobs.items()}
+        images[part] = _portraits(SimpleNamespace(**columns), size)
+
+    # On planes as small as these, sharing the work of one call among cores takes longer than doing it. So each thread
+    # draws batches of its own on one core, because torch keeps that number for each thread; the number for new threads
+    # is put right again at once.
+    with _SETTING_THREADS:
+        threads = torch.get_num_threads()
+        drawers = ThreadPoolExecutor(threads)
+        together = threading.Barrier(threads)  # so that each of the threads takes one of these calls
+        list(drawers.map(_take_one_core, [together] * threads))
+        torch.set_num_threads(threads)
+    with drawers:
+        list(drawers.map(draw_part, range(0, len(images), _BATCH)))
     return images
+
+
+def _take_one_core(together: threading.Barrier) -> None:
+    together.wait()
+    torch.get_num_threads()  # only then does this thread keep a number of its own
+    torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)
