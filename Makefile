@@ -19,10 +19,12 @@ SET ?=
 lab: $(READY)  ## open the first lesson in JupyterLab, as a copy in notebooks/mine
 	$(BIN)/python notebooks/source/lab/start.py
 
-# Two processes of one thread each are faster than one of two.
+# Two processes of one thread each are faster than one of two. What measures times in the browser comes after them, alone.
+TIMED := tests/test_browser.py tests/test_site.py
 test: $(SITE_READY)  ## run all tests: package, lessons, and (where Chromium is installed) the browser
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal --durations=60 $(TIMED:%=--ignore=%)
+	$(BIN)/pytest --durations=10 $(TIMED)
 
 test-versions: $(READY)  ## run the unit tests with the oldest and the newest versions that the project admits
 	$(BIN)/python tests/versions.py

@@ -112,9 +112,8 @@ def test_a_lesson_fits_into_a_class_hour_and_a_page_into_less(source):
     figures = [o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
     assert len(figures) <= 10
     assert build.minutes(notebook, notebook.metadata.course.seconds) <= (40 if is_page else 90)
-    # The goal for 10 is 75, for 11 it is 90, and for a page it is 45; on faces these are not reached yet.
-    most = {"07": 75, "08": 75, "09": 75, "10": 110, "11": 120}.get(source.stem[:2], 60)
-    most = {"10_curing_blur": 110, "11_known_truth": 110}.get(source.stem, 45) if is_page else most
+    number = int(source.stem[:2])
+    most = 45 if is_page else 60 if number < 7 else 90 if number == 11 else 75
     assert notebook.metadata.course.seconds < most
 
 
