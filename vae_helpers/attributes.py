@@ -36,10 +36,9 @@ def direction(latents: Tensor, labels: Tensor, method: str = "mean", others: Ten
         raise ValueError(f"The codes must be finite and (N, latent_dim), but are {tuple(latents.shape)}.")
     latents = at_least_float32(latents)
     if labels.shape != latents.shape[:1] or set(labels.unique().tolist()) != {0, 1}:
-        raise ValueError(
-            f"A direction needs a label of 0 or 1 for each of the {len(latents)} codes, and some of both, but got "
-            f"{labels.unique().tolist()[:5]} in labels of the shape {tuple(labels.shape)}."
-        )
+        wanted = f"a label of 0 or 1 for each of the {len(latents)} codes, and some of both"
+        got = f"{labels.unique().tolist()[:5]} in labels of the shape {tuple(labels.shape)}"
+        raise ValueError(f"A direction needs {wanted}, but got {got}.")
     labels = labels.bool()
     if method == "balanced":
         return _balanced_difference(latents, labels, others)
@@ -62,8 +61,7 @@ def _balanced_difference(latents: Tensor, labels: Tensor, others: Tensor | None)
     _, combination = others.unique(dim=0, return_inverse=True)
     total, weights = torch.zeros_like(latents[0]), 0.0
     for number in combination.unique():
-        have = latents[(combination == number) & labels]
-        lack = latents[(combination == number) & ~labels]
+        have, lack = (latents[(combination == number) & side] for side in (labels, ~labels))
         if len(have) and len(lack):
             weight = len(have) * len(lack) / (len(have) + len(lack))  # one over the difference's variance
             total, weights = total + weight * (have.mean(0) - lack.mean(0)), weights + weight
@@ -97,13 +95,10 @@ def orthogonalize(d: Tensor, others: Tensor) -> Tensor:
 
 
 def edit(model: nn.Module, images: Tensor, d: Tensor, strength: float | Tensor) -> Tensor:
-    """Encode images, move their codes along a direction, and decode. Raises ValueError if the shapes are not these.
+    """Encode images (N, C, H, W), add ``strength`` times ``d`` to their codes, and decode; a VAE's codes are the means.
 
-    Args:
-        model: a VAE, whose means are the codes, or an autoencoder. Nothing is drawn.
-        images: (N, C, H, W), in [0, 1], like the result.
-        d: (latent_dim,).
-        strength: how many times ``d`` is added: one number, or (N,). 0 gives the plain reconstruction.
+    ``d`` is (latent_dim,), and the strength one number or (N,), of which 0 gives the plain reconstruction. Raises
+    ValueError if the shapes are not these.
     """
     codes = evaluate.encode_all(model, images)
     strength = torch.as_tensor(strength, dtype=codes.dtype, device=codes.device)
@@ -116,10 +111,8 @@ def edit(model: nn.Module, images: Tensor, d: Tensor, strength: float | Tensor) 
 def leakage(judge: nn.Module, before: Tensor, after: Tensor) -> Tensor:
     """Return how much an edit changed the probability of each attribute, (A,), from −1 to 1, in the eyes of a judge.
 
-    Args:
-        judge: an independent classifier that returns logits (N, A), such as ``judges.AttributeClassifier``.
-        before: (N, C, H, W), the plain reconstructions, so that blur counts on neither side.
-        after: (N, C, H, W), the same faces edited; another number of them raises a ValueError.
+    The judge is a classifier that returns logits (N, A). ``before`` are the plain reconstructions (N, C, H, W), so that
+    blur counts on neither side, and ``after`` the same faces edited; another number of them raises a ValueError.
     """
     if before.shape != after.shape:
         raise ValueError(f"before has the shape {tuple(before.shape)} and after {tuple(after.shape)}; pair them.")

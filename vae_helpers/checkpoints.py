@@ -36,10 +36,8 @@ def save_model(model: nn.Module, path: Path | str, *, dtype: torch.dtype = torch
     """
     kind, names = type(model).__name__, inspect.signature(type(model)).parameters
     if _CLASSES.get(kind) is not type(model) or not all(hasattr(model, name) for name in names):
-        raise ValueError(
-            f"save_model keeps models of vae_helpers.models, and {kind} is not one; "
-            "for a class of your own use torch.save(model.state_dict(), path)."
-        )
+        own = "for a class of your own use torch.save(model.state_dict(), path)"
+        raise ValueError(f"save_model keeps models of vae_helpers.models, and {kind} is not one; {own}.")
     if dtype not in (torch.float32, torch.float16, torch.bfloat16):
         raise ValueError(f"dtype must be torch.float32, torch.float16 or torch.bfloat16, but is {dtype}.")
     weights = {name: _stored(name, value, dtype) for name, value in model.state_dict().items()}
@@ -78,9 +76,8 @@ def load_model(path: Path | str) -> nn.Module:
 def load_pretrained(name: str) -> nn.Module:
     """Return a model that the course ships, on the CPU and in evaluation mode.
 
-    They are ``"digits"``, ``"digit_classifier"``, ``"faces"``, ``"face_codes"``, ``"face_judge"`` and ``"portraits"``.
-    Another name raises a ValueError. A model's card in ``data/pretrained``, and ``model.about``, tell what it was
-    trained on, how good it is, and its licence.
+    They lie in ``data/pretrained``; another name raises a ValueError that lists them. A model's card beside it, and
+    ``model.about``, tell what it was trained on, how good it is, and its licence.
     """
     folder = pretrained_folder()
     names = sorted(file.stem for file in folder.glob("*.safetensors"))

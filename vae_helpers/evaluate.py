@@ -15,7 +15,6 @@ from vae_helpers.models import at_least_float32, decode_with_logits
 
 # How many codes are decoded at once. On a CPU, more do not fit into its cache and take longer.
 _CHUNK = {"cpu": 250, "cuda": 10_000, "mps": 10_000}
-_DIGITS = tuple("0123456789")
 
 
 def encode_all(model: nn.Module, images: Tensor) -> Tensor:
@@ -39,15 +38,13 @@ def decode_all(model: nn.Module, codes: Tensor) -> Tensor:
 def refine_codes(model: nn.Module, images: Tensor, steps: int = 20) -> Tensor:
     """Return better codes (N, latent_dim) of images (N, C, H, W) in [0, 1] than the encoder of a VAE gives.
 
-    An encoder answers at once, for any image, and so not as well as is possible for each: that is the amortization
-    gap (Cremer, Li and Duvenaud, 2018, arXiv:1801.03558). Here every code starts at the encoder's mean and takes
-    ``steps`` steps of Adam, each number in units of its own σ, as in the semi-amortized VAE of Kim et al. (2018,
-    arXiv:1802.02550). Each image minimises −log p(x, z) with a Gaussian p(x|z) of its best σ:
+    This closes the amortization gap in part (Cremer, Li and Duvenaud, 2018, arXiv:1801.03558). Every code starts at the
+    encoder's mean and takes ``steps`` steps of Adam, each number in units of its own σ, as in the semi-amortized VAE
+    of Kim et al. (2018, arXiv:1802.02550). Each image minimises −log p(x, z) with a Gaussian p(x|z) of its best σ:
 
         D/2 · log Σⱼ (xⱼ − x̂ⱼ)² + ½ Σᵢ zᵢ²    with D values j of the pixels, plus a constant
 
-    The model is in evaluation mode meanwhile; it, its gradients and torch's random numbers stay as they are. Raises
-    ValueError if it is not a VAE, the images do not fit it, or steps is not a whole number of at least 1.
+    Raises ValueError if the model is not a VAE, the images do not fit it, or steps is not a whole number of at least 1.
     """
     if not hasattr(model, "reparameterize"):
         raise ValueError(f"Only a VAE's codes can be refined, and {type(model).__name__} is none.")
@@ -95,29 +92,24 @@ def importance_weighted_nll(
     if not hasattr(model, "reparameterize") or isinstance(sigma, str):
         got = f"a {type(model).__name__} and a {type(sigma).__name__}"
         raise ValueError(f"The likelihood needs a VAE and a number sigma, but got {got}.")
-    device = next(model.parameters()).device
+    device, estimates = next(model.parameters()).device, []
     chunk = _CHUNK[device.type]
     with train.measuring(model, seed):
-        parts = [_chunk_nll(model, part.to(device), k, chunk, likelihood, sigma) for part in images.split(chunk)]
-    return torch.cat(parts)
-
-
-def _chunk_nll(model: nn.Module, images: Tensor, k: int, chunk: int, likelihood: str, sigma) -> Tensor:
-    mean, log_var = model.encode(images)
-    total = torch.full((len(images),), -math.inf, device=images.device)
-    draws = max(1, chunk // max(1, len(images)))  # draws per image that are decoded at once
-    for start in range(0, k, draws):
-        shape = (min(draws, k - start), *mean.shape)
-        noise = torch.randn(shape, device=images.device)
-        z = mean + torch.exp(0.5 * log_var) * noise
-        repeated = images.expand(shape[0], *images.shape).flatten(0, 1)
-        reconstruction, logits = decode_with_logits(model, z.flatten(0, 1))
-        nll = losses.reconstruction_nll(reconstruction, repeated, likelihood, sigma, logits)
-        # log p(z) - log q(z|x); the two log(2π)/2 cancel.
-        prior_minus_posterior = 0.5 * (noise.square() + log_var - z.square()).sum(-1)
-        log_weights = prior_minus_posterior - nll.view(shape[:2])
-        total = torch.logaddexp(total, log_weights.logsumexp(0))
-    return math.log(k) - total
+        for part in images.split(chunk):
+            part = part.to(device)
+            mean, log_var = model.encode(part)
+            total, draws = torch.full((len(part),), -math.inf, device=device), max(1, chunk // max(1, len(part)))
+            for start in range(0, k, draws):
+                noise = torch.randn(min(draws, k - start), *mean.shape, device=device)
+                z = mean + torch.exp(0.5 * log_var) * noise
+                repeated = part.expand(len(noise), *part.shape).flatten(0, 1)
+                reconstruction, logits = decode_with_logits(model, z.flatten(0, 1))
+                nll = losses.reconstruction_nll(reconstruction, repeated, likelihood, sigma, logits)
+                # log p(z) - log q(z|x); the two log(2π)/2 cancel.
+                prior_minus_posterior = 0.5 * (noise.square() + log_var - z.square()).sum(-1)
+                total = torch.logaddexp(total, (prior_minus_posterior - nll.view(noise.shape[:2])).logsumexp(0))
+            estimates.append(math.log(k) - total)
+    return torch.cat(estimates)
 
 
 def active_units(mean: Tensor) -> Tensor:
@@ -171,7 +163,7 @@ def scoreboard(entries: dict[str, nn.Module], images: ImageSet, *, k: int = 100)
     """
     if len(images) < 100:
         raise ValueError(f"A scoreboard needs at least 100 images, but got {len(images)}.")
-    board = Scoreboard()
+    board, are_digits = Scoreboard(), images.label_names == tuple("0123456789")
     for name, model in entries.items():
         pictures = images.floats.to(next(model.parameters()).device)
         with train.measuring(model):
@@ -184,10 +176,10 @@ def scoreboard(entries: dict[str, nn.Module], images: ImageSet, *, k: int = 100)
                 row |= {"neg_elbo": elbo["loss"], "rate": elbo["rate"], "distortion": elbo["distortion"]}
                 row["nll"] = importance_weighted_nll(model, black_and_white.floats, k).mean().item()
                 row["active_units"] = int(active_units(codes).sum())
-                if images.label_names == _DIGITS:
+                if are_digits:
                     row["frechet"] = _sample_score(model.sample(len(images)))
         board.append(row)
-    if images.label_names == _DIGITS:
+    if are_digits:
         board.append({"model": "the images themselves", "frechet": _sample_score(images.floats)})
     return board
 

@@ -12,8 +12,7 @@ from vae_helpers.models import at_least_float32
 def squared_error(reconstruction: Tensor, images: Tensor) -> Tensor:
     """Return the squared error of each image, (N,), summed over its pixels in squared grey levels: Σⱼ (x̂ⱼ − xⱼ)².
 
-    Raises ValueError if the two have not one shape, (N, C, H, W), because PyTorch would quietly broadcast them, and if
-    the images are not in [0, 1]; that is checked on a CPU only, because a GPU would have to wait for the answer.
+    Raises ValueError unless both have one shape, (N, C, H, W), and on a CPU, unless the images are in [0, 1].
     """
     _check_images(reconstruction, images)
     return (reconstruction - images).square().flatten(1).sum(1)
@@ -33,9 +32,7 @@ def kl_divergence(mean: Tensor, log_var: Tensor) -> Tensor:
     where σ² is more than float32 can hold. (Kingma and Welling, 2014, "Auto-encoding variational Bayes",
     arXiv:1312.6114, appendix B.)
 
-    Args:
-        mean: (N, latent_dim).
-        log_var: (N, latent_dim), the logarithms of the variances σ². Another shape raises a ValueError.
+    Both are (N, latent_dim), log_var being the logarithms of σ²; another shape raises a ValueError.
     """
     _check_alike("mean", mean, "log_var", log_var)
     if mean.ndim != 2:
@@ -70,9 +67,8 @@ def reconstruction_nll(
         logits: (N, C, H, W), for "bernoulli": what the reconstruction is the sigmoid of, where that is known
             (``VAEOutput.logits``). The result is then exact and has a gradient, however certain the decoder is.
 
-    Raises:
-        ValueError: the shapes differ, an unknown likelihood, or a number sigma ≤ 0. On a CPU also: the images (or the
-            probabilities) are not in [0, 1], or a sigma in a tensor is ≤ 0.
+    Raises ValueError if the shapes differ, for an unknown likelihood, and for a number sigma ≤ 0. On a CPU also if the
+    images (or the probabilities) are not in [0, 1], or a sigma in a tensor is ≤ 0.
     """
     _check_images(reconstruction, images)
     reconstruction = at_least_float32(reconstruction)
@@ -81,7 +77,6 @@ def reconstruction_nll(
     if likelihood == "bernoulli":
         # NaN passes, for ``fit`` to report.
         _check_range("probabilities", reconstruction.detach().nan_to_num(0.5), "put the logits through torch.sigmoid")
-        # Kept away from 0 and 1, where a logarithm and its gradient would be infinite.
         log_white = reconstruction.clamp_min(1e-30).log()
         log_black = (-reconstruction.clamp_max(1 - 2**-24)).log1p()
         return -(images * log_white + (1 - images) * log_black).flatten(1).sum(1)
@@ -106,8 +101,8 @@ def _pixel_sigma(sigma: float | Tensor | str, images: Tensor, reconstruction: Te
     try:
         sigma.expand(images.shape)
     except RuntimeError:
-        shapes = f"{tuple(sigma.shape)}, which does not fit images of {tuple(images.shape)}"
-        raise ValueError(f"sigma has the shape {shapes}.") from None
+        shape = tuple(sigma.shape)
+        raise ValueError(f"sigma has the shape {shape}, which does not fit images of {tuple(images.shape)}.") from None
     return sigma.to(images.device)
 
 
@@ -134,10 +129,9 @@ def negative_elbo(
         images = torch.bernoulli(images)
     output = model(images)
     if not isinstance(output, tuple) or len(output) != 4:
-        raise ValueError(
-            f"negative_elbo is for VAEs, which return (reconstruction, mean, log_var, z), but {type(model).__name__} "
-            f"returns a {type(output).__name__}; a plain autoencoder needs another loss, reconstruction_loss."
-        )
+        got = f"{type(model).__name__} returns a {type(output).__name__}"
+        advice = f"{got}; a plain autoencoder needs another loss, reconstruction_loss"
+        raise ValueError(f"negative_elbo is for VAEs, which return (reconstruction, mean, log_var, z), but {advice}.")
     reconstruction, mean, log_var, _ = output
     rate = kl_divergence(mean, log_var)
     distortion = reconstruction_nll(reconstruction, images, likelihood, sigma, getattr(output, "logits", None))

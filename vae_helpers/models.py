@@ -61,10 +61,8 @@ class ConvAutoencoder(Autoencoder):
 
     With the defaults, (1, 28, 28) becomes (16, 14, 14), (32, 7, 7), and a code of 16 numbers. The decoder mirrors it.
 
-    Args:
-        image_shape: (C, H, W) of the images. H and W must be even as often as they are halved, else a ValueError.
-        channels: feature maps after each halving.
-        latent_dim: how many numbers a code has.
+    Args: those of ``DenseAutoencoder``, but for ``hidden``, and
+        channels: feature maps after each halving. H and W must be even as often as they are halved, else a ValueError.
     """
 
     def __init__(self, *, image_shape=(1, 28, 28), channels=(16, 32), latent_dim=16):
@@ -233,10 +231,8 @@ def _halved(image_shape: tuple[int, ...], channels: tuple[int, ...]) -> tuple[in
     height, width = image_shape[1:]
     factor = 2 ** len(channels)
     if height % factor or width % factor:
-        raise ValueError(
-            f"{len(channels)} numbers in channels halve the images {len(channels)} times, so their height and "
-            f"width must be multiples of {factor}, but are {height} and {width}."
-        )
+        halved = f"{len(channels)} numbers in channels halve height and width so often"
+        raise ValueError(f"{halved} that these must be multiples of {factor}, but are {height} and {width}.")
     return channels[-1], height // factor, width // factor
 
 

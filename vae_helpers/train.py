@@ -84,17 +84,17 @@ def fit(
     model.to(device, memory_format=torch.channels_last)
     total = epochs * math.ceil(len(data) / batch_size)
     optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=device.type != "mps")
-    # A tenth of exactly ten steps would be a climb without a step, by which OneCycleLR divides.
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=lr, total_steps=total, pct_start=0.1 if total != 10 else 0.2, cycle_momentum=False
-    )
+    climb = 0.1 if total != 10 else 0.2  # a tenth of ten steps would be a climb without a step, by which torch divides
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, lr, total, pct_start=climb, cycle_momentum=False)
     history, stateful = History(), {"optimizer": optimizer, "schedule": schedule, "model": model}
     if checkpoint:
         settings = _settings(model, data, loss, device, epochs=epochs, batch_size=batch_size, lr=lr, seed=seed)
         history = _resume(Path(checkpoint), stateful, settings)
     done = len(history.seconds)
     before, recorded = copy.deepcopy(model.state_dict()), []
-    with tqdm(total=total, initial=done * total // epochs, file=sys.stdout, bar_format=_BAR) as progress:
+    # A plain line of text works in JupyterLab, on Colab and in a terminal, and stays readable in a saved notebook.
+    bar = "{desc}{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps, {elapsed}<{remaining}"
+    with tqdm(total=total, initial=done * total // epochs, file=sys.stdout, bar_format=bar) as progress:
         try:
             for epoch in range(done, epochs):
                 start, recorded = time.perf_counter(), []
@@ -130,15 +130,10 @@ def fit(
     return history
 
 
-# A plain line of text works in JupyterLab, on Colab and in a terminal, and stays readable in a saved notebook.
-_BAR = "{desc}{percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} steps, {elapsed}<{remaining}"
-
-
 def measure(model: nn.Module, data: ImageSet | SoundSet, loss: Loss = reconstruction_loss) -> dict[str, float]:
     """Return what ``loss`` returns, averaged over all images of ``data``: name → mean.
 
-    Arguments are those of ``fit``. The model computes in float32 and in evaluation mode, and noise that it draws is the
-    same in every call.
+    Arguments are those of ``fit``. The model computes in float32, and otherwise as in ``measuring``.
     """
     data, recorded = _checked("data", data).to(next(model.parameters()).device), []
     with measuring(model):
@@ -290,6 +285,5 @@ def _stop_if_not_finite(model: nn.Module, before: dict, recorded: list, epoch: i
     cause = f"The learning rate {lr:g} is probably too high; try {lr / 10:g}"
     if epoch == 0 and step == 1:
         cause = "It was so in the very first step, so look for a log(0), an exp of something large, or a division by 0"
-    raise FloatingPointError(
-        f"The {what} in step {step} of epoch {epoch + 1}. {cause}. The model is back where it was before that epoch."
-    )
+    where = f"The {what} in step {step} of epoch {epoch + 1}"
+    raise FloatingPointError(f"{where}. {cause}. The model is back where it was before that epoch.")
