@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import build_notebooks as build
-from vae_helpers import data, evaluate, judges, losses, models, train
+from vae_helpers import checkpoints, data, evaluate, judges, losses, models, train
 
 
 def written_in_lesson(number, name):
@@ -299,3 +299,79 @@ def test_face_vae_is_the_one_of_lesson_10(doubling):
         outputs.append((*model(images), *model.eval()(images), model.sample(2)))
     for our_part, their_part in zip(*outputs, strict=True):
         assert torch.equal(our_part, their_part)
+
+
+# --- A VAE that is told the class ------------------------------------------------------------------------------------
+
+
+def small_conditional():
+    torch.manual_seed(0)
+    return models.ConditionalVAE(image_shape=(3, 8, 16), classes=4, channels=(4, 8), hidden=16, latent_dim=3)
+
+
+def test_conditional_vae_is_a_vae_with_a_label_everywhere():
+    model, images, labels = small_conditional(), torch.rand(5, 3, 8, 16), torch.tensor([0, 1, 2, 3, 3])
+    reconstruction, mean, log_var, z = output = model(images, labels)
+    assert reconstruction.shape == images.shape and mean.shape == log_var.shape == z.shape == (5, 3)
+    assert torch.equal(output.logits.sigmoid(), reconstruction)
+    assert torch.equal(model.decode(z, labels), reconstruction)
+    for told in (labels, labels.tolist(), labels.to(torch.uint8)):
+        pictures = model.sample(5, told)
+        assert pictures.shape == images.shape and not pictures.requires_grad
+        assert pictures.min() >= 0 and pictures.max() <= 1
+    (reconstruction.square().sum() + mean.sum() + log_var.sum()).backward()
+    assert [name for name, weight in model.named_parameters() if not weight.grad.any()] == []
+    model.double()
+    assert losses.negative_elbo(model, images.double(), labels)["loss"].dtype == torch.float64
+
+
+def test_both_halves_of_a_conditional_vae_hear_the_label_of_each_image():
+    model, images, codes = small_conditional(), torch.rand(1, 3, 8, 16).expand(4, -1, -1, -1), torch.zeros(4, 3)
+    every = torch.arange(4)
+    for results in (model.encode(images, every)[0], model.decode(codes, every)):
+        assert len(results.flatten(1).unique(dim=0)) == 4, "the same image or code, other labels, other results"
+    shuffled = torch.tensor([2, 0, 3, 1])
+    torch.testing.assert_close(model.decode(codes, shuffled), model.decode(codes, every)[shuffled])
+
+
+@pytest.mark.parametrize(
+    "labels, got",
+    [
+        (None, "got none"),
+        ([], "got none"),
+        (torch.tensor([0, 1]), r"got \[0, 1\] in the shape \(2,\)"),
+        (torch.tensor([[0], [1], [2]]), r"got \[0, 1, 2\] in the shape \(3, 1\)"),
+        (torch.tensor(1), r"got \[1\] in the shape \(\)"),
+        (torch.tensor([0, 1, 4]), r"got \[0, 1, 4\]"),
+        (torch.tensor([0, -1, 3]), r"got \[0, -1, 3\]"),
+        (torch.tensor([0, 0.5, 3]), r"got \[0.0, 0.5, 3.0\]"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused_in_a_sentence(labels, got):
+    model, told = small_conditional(), [] if labels is None else [labels]
+    message = rf"takes labels of the shape \(3,\), class numbers from 0 to 3, as its second argument, but {got}"
+    for call in (
+        lambda: model(torch.rand(3, 3, 8, 16), *told),
+        lambda: model.encode(torch.rand(3, 3, 8, 16), *told),
+        lambda: model.decode(torch.zeros(3, 3), *told),
+        lambda: model.sample(3, *told),
+        lambda: losses.negative_elbo(model, torch.rand(3, 3, 8, 16), *told),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_conditional_vae_learns_with_fit_and_its_file_tells_all(tmp_path):
+    torch.manual_seed(0)
+    digits = data.load_digits("train", source="embedded").subset(slice(None, None, 10))
+    model = models.ConditionalVAE(channels=(4, 8), hidden=64, latent_dim=4)
+    train.fit(model, digits, losses.negative_elbo, epochs=6, lr=2e-2, batch_size=25, device="cpu")
+    right = train.measure(model, digits, losses.negative_elbo)["loss"]
+    digits.labels.copy_((digits.labels + 1) % 10)
+    assert train.measure(model, digits, losses.negative_elbo)["loss"] > right + 10, "a wrong label costs nats"
+    checkpoints.save_model(model, tmp_path / "told", data="MNIST")
+    again, z, labels = checkpoints.load_model(tmp_path / "told"), torch.randn(10, 4), torch.arange(10)
+    assert (again.classes, again.hidden, again.about) == (10, 64, {"data": "MNIST"})
+    torch.testing.assert_close(again.decode(z, labels), model.decode(z, labels))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert {part.dtype for part in again(torch.rand(2, 1, 28, 28), [3, 8])} == {torch.float32}

@@ -118,7 +118,7 @@ def negative_elbo(
 
     Args:
         model: a VAE: ``model(images)`` returns (reconstruction, mean, log_var, z); else a ValueError is raised.
-        images, likelihood, sigma: as in ``reconstruction_nll``. The labels are not used.
+        images, likelihood, sigma: as in ``reconstruction_nll``. Only a ``ConditionalVAE`` uses the labels.
         beta: the weight of the rate. With another than 1 the loss is that of Higgins et al. (2017, "beta-VAE"), and
             not a bound of −log p(x).
         binarize: draw every pixel black or white first, with its grey level as the probability of white, anew in
@@ -127,7 +127,7 @@ def negative_elbo(
     if binarize:
         _check_images(images, images)
         images = torch.bernoulli(images)
-    output = model(images)
+    output = model(images, labels) if hasattr(model, "classes") else model(images)
     if not isinstance(output, tuple) or len(output) != 4:
         got = f"{type(model).__name__} returns a {type(output).__name__}"
         advice = f"{got}; a plain autoencoder needs another loss, reconstruction_loss"

@@ -31,9 +31,9 @@ class Autoencoder(nn.Module):
         check_batch(self, codes, (self.latent_dim,), "codes")
         return at_least_float32(self.decoder(codes)).reshape(-1, *self.image_shape)
 
-    def decode(self, codes: Tensor) -> Tensor:
-        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim)."""
-        return torch.sigmoid(self.decode_logits(codes))
+    def decode(self, codes: Tensor, *labels: Tensor) -> Tensor:
+        """Return images (N, C, H, W) in [0, 1] for codes (N, latent_dim), and labels where the model takes them."""
+        return torch.sigmoid(self.decode_logits(codes, *labels))
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the reconstructions (N, C, H, W) of images (N, C, H, W)."""
@@ -102,29 +102,29 @@ class VAE(Autoencoder):
         sigma = torch.exp(0.5 * log_var)
         return mean + sigma * torch.randn_like(sigma)
 
-    def forward(self, images: Tensor) -> VAEOutput:
+    def forward(self, images: Tensor, *labels: Tensor) -> VAEOutput:
         """Encode the images (N, C, H, W), draw a code for each, in evaluation mode too, and decode it.
 
         The best single reconstruction of an image is that of the mean: ``decode(encode(images)[0])``.
         """
-        mean, log_var = self.encode(images)
+        mean, log_var = self.encode(images, *labels)
         z = self.reparameterize(mean, log_var)
-        reconstruction, logits = decode_with_logits(self, z)
+        reconstruction, logits = decode_with_logits(self, z, *labels)
         output = VAEOutput(reconstruction, mean, log_var, z)
         output.logits = logits
         return output
 
     @torch.no_grad()
-    def sample(self, n: int) -> Tensor:
+    def sample(self, n: int, *labels: Tensor) -> Tensor:
         """Return n new images (n, C, H, W) in [0, 1]: decoded draws from the prior N(0, I)."""
-        return self.decode(torch.randn(n, self.latent_dim, device=next(self.parameters()).device))
+        return self.decode(torch.randn(n, self.latent_dim, device=next(self.parameters()).device), *labels)
 
 
-def decode_with_logits(model: nn.Module, z: Tensor) -> tuple[Tensor, Tensor | None]:
+def decode_with_logits(model: nn.Module, *inputs: Tensor) -> tuple[Tensor, Tensor | None]:
     """Return ``model.decode(z)`` and the logits that it is the sigmoid of, None for a model that decodes otherwise."""
     if type(model).decode is not Autoencoder.decode:
-        return model.decode(z), None
-    logits = model.decode_logits(z)
+        return model.decode(*inputs), None
+    logits = model.decode_logits(*inputs)
     return torch.sigmoid(logits), logits
 
 
@@ -158,6 +158,43 @@ class ConvVAE(VAE):
         down, size, up = _conv_layers(image_shape, channels, blocks)
         self.encoder = nn.Sequential(*down, nn.Linear(size, hidden), nn.SiLU(), nn.Linear(hidden, 2 * latent_dim))
         self.decoder = nn.Sequential(nn.Linear(latent_dim, hidden), nn.SiLU(), nn.Linear(hidden, size), *up)
+
+
+class ConditionalVAE(VAE):
+    """A convolutional VAE that is told the class of each image, so that its code is free for the rest (lesson 13).
+
+    All its methods take labels (N,), class numbers from 0, as their second argument, or raise a ValueError. As a row of
+    ``classes`` numbers, all 0 but one, the label joins the image's features and the code (Kingma et al., 2014,
+    arXiv:1406.5298, model M2). Its arguments are those of ``ConvVAE``, and the number of ``classes``.
+    """
+
+    def __init__(self, *, image_shape=(1, 28, 28), classes=10, channels=(32, 64), hidden=256, latent_dim=16):
+        arguments = {"channels": channels, "hidden": hidden, "latent_dim": latent_dim}
+        super().__init__(image_shape=image_shape, classes=classes, **arguments)
+        down, size, up = _conv_layers(image_shape, channels)
+        self.features = nn.Sequential(*down)
+        self.encoder = nn.Sequential(nn.Linear(size + classes, hidden), nn.SiLU(), nn.Linear(hidden, 2 * latent_dim))
+        self.decoder = nn.Sequential(nn.Linear(latent_dim + classes, hidden), nn.SiLU(), nn.Linear(hidden, size), *up)
+
+    def encode(self, images: Tensor, labels: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return mean and log_var of q(z|x, y), each (N, latent_dim), for images (N, C, H, W) and labels (N,)."""
+        check_batch(self, images, self.image_shape, "images")
+        return at_least_float32(self.encoder(self._joined(self.features(images), labels))).chunk(2, dim=1)
+
+    def decode_logits(self, codes: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Return the logits (N, C, H, W) of the pixels for codes (N, latent_dim) and labels (N,)."""
+        check_batch(self, codes, (self.latent_dim,), "codes")
+        return at_least_float32(self.decoder(self._joined(codes, labels))).reshape(-1, *self.image_shape)
+
+    def _joined(self, rows: Tensor, labels: Tensor | None) -> Tensor:
+        labels = torch.as_tensor([] if labels is None else labels)
+        one_hot = labels.to(rows.device).reshape(-1, 1) == torch.arange(self.classes, device=rows.device)
+        # On a GPU, to look at the labels would make every training step wait.
+        if labels.shape != rows.shape[:1] or (rows.device.type == "cpu" and not one_hot.any(1).all()):
+            got = f"{labels.flatten().tolist()[:5]} in the shape {tuple(labels.shape)}" if labels.numel() else "none"
+            wanted = f"labels of the shape ({len(rows)},), class numbers from 0 to {self.classes - 1}"
+            raise ValueError(f"This model takes {wanted}, as its second argument, but got {got}.")
+        return torch.cat([rows, one_hot.to(rows.dtype)], dim=1)
 
 
 class ResidualBlock(nn.Module):
