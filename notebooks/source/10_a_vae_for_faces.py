@@ -94,7 +94,7 @@ plots.show(
 )
 for name, model in (("faces", faces), ("portraits", portraits)):
     print(
-        f"{name}: codes of {model.latent_dim} numbers; trained on {model.about['trained_on']}"
+        f"{name}: codes of {model.latent_dim} numbers; trained on {model.about['trained_on'].split('. ')[0]}"
     )
 
 # %% tags=["claim"]
@@ -195,11 +195,11 @@ else:
 #
 # ## 3 · The model, and what a nat buys
 #
-# The encoder halves the picture four times while the channels double, and the decoder goes the same way back. Two
-# things are new. **Batch normalisation** (`nn.BatchNorm2d`) keeps so many layers trainable: it gives each channel mean
-# 0 and variance 1 over all pixels of the batch, and then a learnt scale and shift. (In evaluation mode it uses averages
-# from training, so that a code does not depend on who else is in the batch.) And the decoder has **two ways to
+# The encoder halves the picture four times while the channels double, and the decoder goes the same way back. **Batch
+# normalisation**, known from lesson 05, keeps so many layers trainable. (In evaluation mode it uses averages from
+# training, so that a code does not depend on who else is in the batch.) New is that the decoder has **two ways to
 # double** height and width: a transposed convolution, as in lesson 04, or repeating pixels and then convolving.
+# `encode`, `decode` and `sample` come from `models.VAE`, as in lesson 08.
 
 
 # %%
@@ -252,9 +252,9 @@ def checkerboard_share(images):
 
 seed_everything(0)
 contest = {}
-print(f"{'':26}{'':>12}{'million multipli-':>19}{'checkerboard':>14}")
+print(f"{'':26}{'':>12}{'million products':>19}{'checkerboard':>14}")
 print(
-    f"{'the decoder doubles by':26}{'parameters':>12}{'cations an image':>19}{'untrained':>14}"
+    f"{'the decoder doubles by':26}{'parameters':>12}{'for an image':>19}{'untrained':>14}"
 )
 for name, way in (("repeat, then convolve", "nearest"), ("transposed convolution", "transposed")):  # fmt: skip
     model = FaceVAE(doubling=way)
@@ -688,7 +688,8 @@ for name, k in (("one Gaussian", 1), (f"{best} Gaussians", best)):
     spread = 2 * nats.std() / math.sqrt(len(nats))
     print(f"test faces: {name} {nats.mean():.1f} ± {spread:.1f} nats better than the prior")
 rate = measure(vae, valid_set, face_loss)["rate"]
-print(f"the whole rate is {rate:.0f} nats")
+nothing = gained(mixtures[best], z_test).mean() / rate
+print(f"the whole rate is {rate:.0f} nats, of which {nothing:.0%} buy nothing")
 
 # %% tags=["claim"]
 wasted, mixed = gained(mixtures[1], z_test), gained(mixtures[best], z_test).mean()

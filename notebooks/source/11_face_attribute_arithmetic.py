@@ -878,5 +878,5 @@ plots.show(
 # - Watch: Abbeel and others, [Deep unsupervised learning](https://sites.google.com/view/berkeley-cs294-158-sp20/home),
 #   lectures on latent variables and on all that came after.
 #
-# **Next:** your own pictures. `load_images` turns any folder of photographs into a data set, and everything since
-# [lesson 01](01_from_a_neuron_to_an_autoencoder.ipynb) works on it.
+# **Next:** [lesson 12 · Autoencoders for privacy](12_autoencoders_for_privacy.ipynb): an autoencoder that hides from a
+# judge what the judge would like to know, while the face stays recognisable.
