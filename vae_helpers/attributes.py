@@ -47,8 +47,7 @@ def direction(latents: Tensor, labels: Tensor, method: str = "mean", others: Ten
         return difference
     from sklearn.linear_model import LogisticRegression
 
-    # Both groups weigh the same, however rare the attribute. C is small because 128 numbers separate a few hundred
-    # faces by chance.
+    # Both groups weigh the same. C is small because 128 numbers separate a few hundred faces by chance.
     probe = LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)
     probe.fit(latents.cpu().numpy(), labels.cpu().numpy())
     normal = torch.tensor(probe.coef_[0], dtype=latents.dtype, device=latents.device)

@@ -76,8 +76,7 @@ def importance_weighted_nll(
         −log( 1/k · Σᵢ p(x|zᵢ) p(zᵢ) / q(zᵢ|x) )    with z₁ … zₖ from q(z|x)
 
     Its expectation is an upper bound of −log p(x) that gets tighter with k. With k = 1 it is the −ELBO; with k of 1,000
-    and more it is what papers report as the NLL. (Burda, Grosse and Salakhutdinov, 2016, "Importance weighted
-    autoencoders", arXiv:1509.00519.)
+    and more it is what papers report as the NLL. (Burda et al., 2016, arXiv:1509.00519.)
 
     Args:
         model: a VAE. It is measured in float32 and in evaluation mode.

@@ -119,8 +119,7 @@ def negative_elbo(
     Args:
         model: a VAE: ``model(images)`` returns (reconstruction, mean, log_var, z); else a ValueError is raised.
         images, likelihood, sigma: as in ``reconstruction_nll``. Only a ``ConditionalVAE`` uses the labels.
-        beta: the weight of the rate. With another than 1 the loss is that of Higgins et al. (2017, "beta-VAE"), and
-            not a bound of −log p(x).
+        beta: the weight of the rate. With another than 1 the loss (Higgins et al., 2017) is no bound of −log p(x).
         binarize: draw every pixel black or white first, with its grey level as the probability of white, anew in
             every call. Published numbers of nats for MNIST are for images made black and white in this way.
     """

@@ -4,6 +4,7 @@ import copy
 import io
 import math
 import re
+import runpy
 import sys
 import time
 import zipfile
@@ -50,13 +51,13 @@ def fit(
     seed: int = 0,
     device: torch.device | str | None = None,
     checkpoint: Path | str | None = None,
+    after_epoch: Callable[[History], None] | None = None,
 ) -> History:
     """Train ``model`` in place with Adam, and leave it on the device, in evaluation mode.
 
     The learning rate follows one cycle: it climbs to ``lr`` in the first tenth of the steps and then falls to almost
     nothing (Smith and Topin, 2018, "Super-convergence", arXiv:1708.07120). Models with convolutions train in bfloat16
-    where that is faster (``mixed_precision``). Interrupting (the stop button in Jupyter, Ctrl-C in a terminal) ends the
-    training and keeps what was learnt.
+    where that is faster (``mixed_precision``). Interrupting (Jupyter's stop button, Ctrl-C) keeps what was learnt.
 
     Args:
         data: images or sounds, or anything else with the ``len``, ``to`` and ``batches`` of an ``ImageSet``.
@@ -64,11 +65,11 @@ def fit(
             such tensors, of which ``"loss"`` is minimised and the others are recorded.
         epochs, batch_size, lr: how often every image is seen, images per step, and the highest learning rate.
         valid: held-out images, to be measured after each epoch (``measure``); the training is the same without them.
-        seed: decides the order of the images. Starting weights, and noise that the model or the loss draws, follow
-            PyTorch's own seed (``device.seed_everything``).
+        seed: decides the order of the images; first weights and noise follow PyTorch's (``device.seed_everything``).
         device: where to train; without it, ``device.pick_device`` chooses.
         checkpoint: a file that keeps the state of the training after every epoch, unless the disk is full. If it is
             there already, the training goes on from it, and ends with the same model as one that was never stopped.
+        after_epoch: called with all that happened so far, after each epoch's checkpoint is written.
 
     Raises:
         ValueError: there are no images, a number is not positive, the device is missing, the loss does not return
@@ -118,9 +119,10 @@ def fit(
                 history = History(train, _with_row(history.valid, held_out, epoch), seconds)
                 if checkpoint:
                     _save(Path(checkpoint), stateful, settings, history)
+                if after_epoch:
+                    after_epoch(history)
                 text = f" · held out {held_out['loss']:.4g} " if held_out else " "
-                text = f"epoch {epoch + 1}/{epochs} · loss {train['loss'][-1]:.4g}{text}"
-                progress.set_description_str(text, refresh=True)
+                progress.set_description_str(f"epoch {epoch + 1}/{epochs} · loss {train['loss'][-1]:.4g}{text}")
         except KeyboardInterrupt:
             _stop_if_not_finite(model, before, recorded, len(history.seconds), lr)
             text = f"Stopped by hand after {progress.n:,} of {total:,} steps; the model keeps what it has learnt."
@@ -135,11 +137,10 @@ def measure(model: nn.Module, data: ImageSet | SoundSet, loss: Loss = reconstruc
 
     Arguments are those of ``fit``. The model computes in float32, and otherwise as in ``measuring``.
     """
-    data, recorded = _checked("data", data).to(next(model.parameters()).device), []
+    data = _checked("data", data).to(next(model.parameters()).device)
     with measuring(model):
-        for images, labels in data.batches(500):
-            recorded.append({name: value.sum() for name, value in _losses(loss, model, images, labels).items()})
-    return _means(recorded, len(data))
+        found = (_losses(loss, model, *batch) for batch in data.batches(500))
+        return _means([{name: value.sum() for name, value in parts.items()} for parts in found], len(data))
 
 
 @contextmanager
@@ -287,3 +288,7 @@ def _stop_if_not_finite(model: nn.Module, before: dict, recorded: list, epoch: i
         cause = "It was so in the very first step, so look for a log(0), an exp of something large, or a division by 0"
     where = f"The {what} in step {step} of epoch {epoch + 1}"
     raise FloatingPointError(f"{where}. {cause}. The model is back where it was before that epoch.")
+
+
+if __name__ == "__main__":
+    runpy.run_module("vae_helpers.long_runs", run_name="__main__")
