@@ -91,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if accelerator:
                 accelerator.end_training()
         except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
-            print(*str(error).split() if first else "", file=sys.stderr)
+            if first:
+                print(*str(error).split(), file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
             sys.exit(130)
