@@ -91,8 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if accelerator:
                 accelerator.end_training()
         except (ValueError, OSError, FloatingPointError, ModuleNotFoundError) as error:
-            if first:
-                print(*str(error).split(), file=sys.stderr)
+            print(*str(error).split() if first else "", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
             sys.exit(130)

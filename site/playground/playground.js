@@ -28,16 +28,25 @@ function latest(draw) {
   };
 }
 
+const sheets = new Map(); // canvas → its context and the pixels that are put on it, which are made once
+
 /** Draw images (n, c, h, w) in [0, 1] in rows of `across`. */
 function paint(canvas, tensor, across = 1) {
-  const [n, c, h, w] = tensor.dims, context = canvas.getContext("2d");
-  canvas.width = w * across;
-  canvas.height = h * Math.ceil(n / across);
-  const picture = context.createImageData(canvas.width, canvas.height);
-  for (let i = 0; i < n; i++) for (let y = 0; y < h; y++) for (let x = 0; x < w; x++) {
-    const to = 4 * ((Math.floor(i / across) * h + y) * canvas.width + (i % across) * w + x);
-    for (let k = 0; k < 3; k++) picture.data[to + k] = 255 * tensor.data[((i * c + (c === 1 ? 0 : k)) * h + y) * w + x];
-    picture.data[to + 3] = 255;
+  const [n, c, h, w] = tensor.dims, width = w * across, height = h * Math.ceil(n / across), values = tensor.data;
+  if (!sheets.has(canvas) || canvas.width !== width || canvas.height !== height) {
+    [canvas.width, canvas.height] = [width, height];
+    const context = canvas.getContext("2d");
+    sheets.set(canvas, { context, picture: context.createImageData(width, height) });
+  }
+  const { context, picture } = sheets.get(canvas), pixels = picture.data, step = c === 1 ? 0 : h * w;
+  for (let i = 0; i < n; i++) for (let y = 0; y < h; y++) {
+    let from = i * c * h * w + y * w, to = 4 * ((Math.floor(i / across) * h + y) * width + (i % across) * w);
+    for (let x = 0; x < w; x++, from++, to += 4) {
+      pixels[to] = 255 * values[from];
+      pixels[to + 1] = 255 * values[from + step];
+      pixels[to + 2] = 255 * values[from + 2 * step];
+      pixels[to + 3] = 255;
+    }
   }
   context.putImageData(picture, 0, 0);
   canvas.dataset.drawn = String(Number(canvas.dataset.drawn ?? 0) + 1);
@@ -63,13 +72,13 @@ function smile(about) {
   const redraw = latest(async () => {
     const code = Float32Array.from(face.code);
     for (const name of names) for (let i = 0; i < code.length; i++) code[i] += values[name] * directions[name][i];
-    const both = new Float32Array(2 * code.length);
-    both.set(face.code);
-    both.set(code, code.length);
-    const pictures = await run("face_decoder", both, [2, code.length]), half = pictures.data.length / 2;
-    const one = (k) => ({ dims: [1, 3, size, size], data: pictures.data.subarray(k * half, (k + 1) * half) });
-    paint(by("face-before"), one(0));
-    paint(by("face-after"), one(1));
+    // The face before the edit is decoded when there is another one, not with every move of a slider.
+    const before = face.code;
+    if (face.drawn !== before) {
+      paint(by("face-before"), await run("face_decoder", before, [1, code.length]));
+      face.drawn = before;
+    }
+    paint(by("face-after"), await run("face_decoder", code, [1, code.length]));
   });
 
   for (const name of names) {
@@ -465,8 +474,8 @@ function beta(betas) {
 // --- Begin ---------------------------------------------------------------------------------------------------------
 
 try {
-  const about = await (await fetch(here("about.json"))).json();
-  await smile(about.faces);
+  const [faces, about] = await Promise.all(["faces", "digits"].map(async (name) => (await fetch(here(`${name}.json`))).json()));
+  await smile(faces);
   by("status").textContent = "";
   await draw(about.digits);
   await breakIt(about.bugs);
