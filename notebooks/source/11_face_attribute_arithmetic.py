@@ -139,10 +139,10 @@ def photographs(split, n):
 
 
 try:
-    train, test = photographs("train", 2000), photographs("test", 400)
+    train, test = photographs("train", 1200), photographs("test", 400)
 except OSError as error:
     print(f"No photographs: {error}. The model makes up faces instead.")
-    train, test = made_up(2000, seed=1), made_up(400, seed=2)
+    train, test = made_up(1200, seed=1), made_up(400, seed=2)
 images, labels, _ = train
 smiling = labels[:, SMILE]
 pixel_smile = images[smiling].mean(0) - images[~smiling].mean(0)
@@ -242,7 +242,7 @@ assert by_chance < 0.25, "shuffled labels should not know the smile"
 # %%
 test_codes = encode_all(vae, test[0])
 lacking = ~test[1][:, SMILE]
-serious, people = test_codes[lacking][:120], test[2][lacking.cpu()][:120]
+serious, people = test_codes[lacking][:80], test[2][lacking.cpu()][:80]
 before = decode_all(vae, serious)
 with_pixels = (before + 2 * pixel_smile).clamp(0, 1)
 with_codes = decode_all(vae, serious + 2 * smile)

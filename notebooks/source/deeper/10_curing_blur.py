@@ -19,8 +19,8 @@ from vae_helpers.evaluate import decode_all, encode_all
 
 plots.use_course_style()
 device = pick_device()
-train_set = load_faces("train").subset(slice(0, 900))
-test_set = load_faces("test").subset(slice(0, 600))
+train_set = load_faces("train").subset(slice(0, 600))
+test_set = load_faces("test").subset(slice(0, 400))
 photographs = train_set.source == "CelebA"
 vae = (
     load_pretrained("faces" if photographs else "portraits")

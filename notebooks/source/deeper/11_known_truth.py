@@ -261,7 +261,7 @@ assert plain.mouth.mean() > 0.25, (
     f"the plain smile should open mouths: {plain.mouth.mean()}"
 )
 assert low > 0, f"balancing should keep mouths more closed: {low}"
-assert fairer.mouth.mean() > 0, (
+assert fairer.mouth.mean() > 0.03, (
     f"balancing should not untie everything: {fairer.mouth.mean()}"
 )
 assert wide > narrow + 0.1, "the label should hide how wide a mouth is open"
