@@ -92,6 +92,11 @@ def push(page, selector, value):
     )
 
 
+def test_the_shipped_digit_models_are_of_todays_recipe():
+    shipped = json.loads((build_site.HERE / "playground" / "digits.json").read_text("utf-8"))
+    assert shipped["recipe"] == build_site.recipe(), "their recipe has changed: make site, and commit site/playground"
+
+
 def test_every_control_of_the_playground_moves_its_picture(page, tmp_path):
     sliders = page.eval_on_selector_all("#face-sliders input", "all => all.map(e => e.dataset.attribute)")
     assert len(sliders) == 12
