@@ -27,7 +27,7 @@ COLAB |= {"ipywidgets": "7.7.1"}
 ROOMS = (
     "device files synthetic data unet models judges losses checkpoints train doctor evaluate attributes plots".split()
 )
-ROOMS += ["long_runs", "widgets", "checks"]
+ROOMS += ["long_runs", "publish", "widgets", "checks"]
 CORE = {"device", "models", "losses", "train", "evaluate", "attributes", "checkpoints", "plots"}
 
 
