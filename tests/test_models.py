@@ -375,3 +375,19 @@ def test_conditional_vae_learns_with_fit_and_its_file_tells_all(tmp_path):
     torch.testing.assert_close(again.decode(z, labels), model.decode(z, labels))
     with torch.autocast("cpu", torch.bfloat16):
         assert {part.dtype for part in again(torch.rand(2, 1, 28, 28), [3, 8])} == {torch.float32}
+
+
+def test_conditional_vae_is_the_one_of_lesson_13():
+    theirs = written_in_lesson("13", "ConditionalVAE")
+    # In the lesson, the student writes this.
+    joined = lambda rows, labels: torch.cat([rows, nn.functional.one_hot(labels, 10)], dim=1)  # noqa: E731
+    theirs.encode.__globals__["with_label"] = joined
+    ours, theirs = models.ConditionalVAE(latent_dim=5), theirs(5)
+    theirs.load_state_dict(ours.state_dict())
+    images, labels = torch.rand(3, 1, 28, 28), torch.tensor([0, 9, 4])
+    outputs = []
+    for model in (ours, theirs):
+        torch.manual_seed(0)
+        outputs.append((*model(images, labels), model.sample(3, labels)))
+    for our_part, their_part in zip(*outputs, strict=True):
+        assert torch.equal(our_part, their_part)
