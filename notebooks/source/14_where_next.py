@@ -254,12 +254,18 @@ written = path[-1].clamp(0, 1)
 # **Predict.** Will these be digits? And when is it decided which one: in strong noise, or late?
 
 # %% tags=["figure", "hero"]
-# Six walks from pure noise to a digit
+# Six walks from pure noise to a digit: those whose ends a classifier is surest of
+judge = load_pretrained("digit_classifier").to(device)
+with torch.no_grad():
+    surest, named = judge(written).softmax(1).max(1)
+# The surest ending for each digit, then the six surest of these.
+ends = [torch.where(named == k, surest, 0).argmax().item() for k in range(10)]
+ends = sorted(ends, key=lambda end: -surest[end].item())[:6]
 stops = (0, 6, 9, 11, 13, 16, 20, 24)
 strengths = [*torch.as_tensor(levels(STRONGEST, WEAKEST, 24)).tolist(), 0.0]
 rows = {}
-for number in range(6):
-    seen = [0.5 + (path[stop][number] - 0.5) / (1 + strengths[stop]) for stop in stops]
+for number, end in enumerate(sorted(ends, key=lambda end: named[end].item())):
+    seen = [0.5 + (path[stop][end] - 0.5) / (1 + strengths[stop]) for stop in stops]
     rows[" " * (number + 1)] = torch.stack(seen).clamp(0, 1)
 plots.show(
     plots.image_rows(
@@ -272,23 +278,24 @@ plots.show(
 )
 
 # %% tags=["figure"]
-# Thirty-six more ends, none left out
-rows = {" " * (k + 1): written[6 + 12 * k : 18 + 12 * k] for k in range(3)}
+# The first thirty-six ends, good and bad
+rows = {" " * (k + 1): written[12 * k : 12 * k + 12] for k in range(3)}
 plots.show(
-    plots.image_rows(rows, "Thirty-six more, none left out"),
-    alt="Three rows of twelve digits that were made in the same way, most of which can be read; some are odd shapes.",
+    plots.image_rows(rows, "The first thirty-six that came, none left out"),
+    alt="Three rows of twelve pictures made in the same way. All are strokes of a pen; some are clear digits, others "
+    "only look like handwriting.",
 )
 
 # %% tags=["claim"]
 assert ((written < 0.2) | (written > 0.8)).float().mean() > 0.8, "strokes on black"
-with torch.no_grad():
-    names = load_pretrained("digit_classifier").to(device)(written).argmax(1)
-assert len(set(names.tolist())) >= 7, "many kinds of digits"
+assert len(set(named.tolist())) >= 7, "many kinds of digits"
 
 # %% [markdown]
-# Most can be read, some are failures, and none was left out. (An afternoon on a GPU makes nearly all of them good; the
-# network here learnt for less than a minute.) Look along a row: while σ is large there is only a tendency, thick or
-# thin, round or straight. In the middle of the way the digit is settled, and the rest is the work of a pen.
+# For the first figure we picked ends that a classifier is surest of; the second leaves none out, and is less
+# flattering. All are strokes of a pen. Some are clear digits, others nearly: the network was trained for less time
+# than it takes to make tea. But compare them with the alphabet at the end of lesson 05's walk. Look along a row, too.
+# While σ is large there is only a tendency, thick or thin, round or straight. In the middle of the way the digit is
+# settled, and the rest is the work of the pen.
 #
 # ## 3 · The same ruler for both
 #
@@ -305,7 +312,6 @@ seed_everything(0)
 vae = models.ConvVAE(channels=(16, 32), hidden=128, latent_dim=CODE)
 negative_elbo = functools.partial(losses.negative_elbo, binarize=True)
 vae_history = fit(vae, train_set, negative_elbo, epochs=EPOCHS_VAE, batch_size=64, lr=1e-2)
-judge = load_pretrained("digit_classifier").to(device)
 
 
 @torch.no_grad()
@@ -370,18 +376,27 @@ for name, found in nearest.items():
 
 # %% tags=["claim"]
 mean_of = {name: sum(found) / 3 for name, found in distances.items()}
-assert mean_of["diffusion, 3 steps"] > 1.3 * mean_of["diffusion, 20 steps"], "steps help"
-assert max(distances["diffusion, 20 steps"]) < min(distances["VAE, one step"])
-assert mean_of["real digits of others"] < 0.5 * mean_of["diffusion, 20 steps"]
+ours, theirs = mean_of["diffusion, 20 steps"], mean_of["VAE, one step"]
+assert mean_of["diffusion, 3 steps"] > 1.5 * ours, "steps help"
+assert mean_of["diffusion, 8 steps"] > 1.1 * ours, "and more steps help more"
+assert 0.4 < ours / theirs < 2.5, "in each other's neighbourhood"
+assert mean_of["real digits of others"] < 0.6 * min(ours, theirs), (
+    "both far from real digits"
+)
 copies, others = nearest.values()
-assert copies.median() > 0.6 * others.median() and copies.quantile(0.05) > 0.5, "no copies"
+assert copies.median() > 0.6 * others.median(), "no copies"
 
 # %% [markdown]
-# The denoiser comes closer to real digits than this VAE, above all because its strokes are sharp, and it copies
-# nothing: its digits are about as far from the training digits as other people's are. It pays in time, for training
-# as well as for drawing: what costs the VAE one pass through its decoder takes as many passes as there are steps. With
-# three, the walk leaps to blurred means. (Each model was trained once here, so the table tells of these two
-# networks. That diffusion makes the sharper samples is the common experience in the field.)
+# Steps pay: with three, the walk leaps to blurred means, and the rows with more of them are better. (Fresh noise can
+# mend errors of earlier steps, but it needs a good denoiser.) And the two models? Both are still far from real digits,
+# and near each other. Each was trained once, so a small lead means nothing. Their *mistakes* differ, and this is
+# worth a look at the rows. The VAE's digits have sensible shapes with soft edges, because its decoder paints the mean of
+# what a code could stand for. The denoiser's have sharp strokes, which do not always add up to a digit. It pays for
+# them in time: one pass through the decoder for the VAE, as many passes as there are steps for the walk. And it
+# does not copy, since its digits are about as far from the training digits as other people's are.
+#
+# Larger networks of both kinds, trained for days, differ more: broken shapes disappear with training, while the softness
+# of a mean stays. That is why the generators of today walk.
 #
 # But ask the diffusion model what a digit *is*. A VAE has an encoder, and gives 16 numbers that one can compare,
 # interpolate, and change on purpose. The denoiser has pictures of noise, 784 numbers as before. A VAE also bounds
@@ -561,7 +576,7 @@ def mine(labels):
 # - A denoiser becomes a **generator** when it learns all strengths of noise, is told which one it sees, and walks from
 #   pure noise to the data in steps.
 # - The **noise schedule** goes down by equal factors. Old noise and **fresh noise** add up by their squares.
-# - Diffusion draws sharper digits than a VAE of this size and needs many passes for it; the VAE has the **code**.
+# - Diffusion draws sharp strokes and needs many passes for them; a VAE draws soft shapes in one, and has the **code**.
 # - Today's generators use both: **latent diffusion** walks among the codes of an autoencoder, **tokens** make a
 #   picture a text, **hierarchies** give a VAE levels.
 # - In science the code, the density and the search in it are what counts.

@@ -141,7 +141,7 @@ for name, (build, loss) in KINDS.items():
     for seed in range(3):
         seed_everything(seed)
         trained[name] = model = build()
-        fit(model, train_set, loss, epochs=EPOCHS, batch_size=64, lr=5e-3, seed=seed)
+        fit(model, train_set, loss, epochs=EPOCHS, batch_size=64, lr=3e-3, seed=seed)
         scores = measure(model, test_bw, functools.partial(loss, binarize=False))
         found.setdefault(name, []).append(scores)
 
