@@ -111,7 +111,7 @@ def denoising_loss(model, images, labels, facts=()):
     return ((guess - images).square() / unit).flatten(1).sum(1)
 
 
-EPOCHS = budget(cpu=20, gpu=40)
+EPOCHS = budget(cpu=26, gpu=40)
 seed_everything(0)
 denoiser = Denoiser()
 history = fit(denoiser, train_set, denoising_loss, epochs=EPOCHS, batch_size=64, lr=1e-2)
@@ -153,13 +153,12 @@ plots.show(
 mean_digit = train_set.floats.mean(0)
 at_strongest = torch.stack([guess[-1] for guess in guesses.values()])
 at_weakest = torch.stack([guess[0] for guess in guesses.values()])
-assert (at_strongest - mean_digit).square().mean() < 0.5 * (
-    pair - mean_digit
-).square().mean()
+apart = (at_strongest[0] - at_strongest[1]).square().mean()
+assert apart < 0.5 * (pair[0] - pair[1]).square().mean(), "answers more alike than digits"
 assert (at_weakest - pair).square().mean() < 0.1 * (pair - mean_digit).square().mean()
 
 # %% [markdown]
-# It answers with something close to the **mean of all digits**, a grey cloud, because anything could be behind such
+# It answers with a grey cloud, not far from the **mean of all digits**, because almost anything could be behind such
 # noise. With less noise the cloud becomes a blend of a few candidates, and then a digit. (Not always the right one: at
 # $\sigma = 1$ it draws what it believes.) If we start where all answers are alike and remove the noise little by
 # little, somewhere on the way it has to make up its mind.
@@ -358,7 +357,7 @@ plots.show(
         },
         "Drawn by a VAE in one step, and by a diffusion model in several",
     ),
-    alt="Four rows of twelve digits: real ones; those of the VAE, soft, some hard to read; diffusion in three steps, blurred; "
+    alt="Four rows of twelve digits: real ones; those of the VAE, soft, some hard to read; diffusion in three steps, grainy; "
     "and diffusion in 20 steps, with strokes as sharp as real ones.",
 )
 # How far is each from the nearest training digit?
@@ -387,7 +386,7 @@ copies, others = nearest.values()
 assert copies.median() > 0.6 * others.median(), "no copies"
 
 # %% [markdown]
-# Steps pay: with three, the walk leaps to blurred means, and the rows with more of them are better. (Fresh noise can
+# Steps pay: with three, the walk leaps, and lands in grain and pieces; the more steps, the better. (Fresh noise can
 # mend errors of earlier steps, but it needs a good denoiser.) And the two models? Both are still far from real digits,
 # and near each other. Each was trained once, so a small lead means nothing. Their *mistakes* differ, and this is
 # worth a look at the rows. The VAE's digits have sensible shapes with soft edges, because its decoder paints the mean of
@@ -511,7 +510,7 @@ for name, picture, code, numbers, bits in (
 # ## Workshop · Digits to order (25 min)
 #
 # So far our generator writes what it likes. Make it write what you *ask* for: `mine(labels)` gets labels (N,), from 0
-# to 9, and returns N digits, (N, 1, 28, 28). The check orders 200 of them. At least 80% must be what was ordered, in
+# to 9, and returns N digits, (N, 1, 28, 28). The check orders 200 of them. At least 65% must be what was ordered, in
 # the eyes of the judge; their Fréchet distance to test digits must be at most 300, so that it does not help to draw
 # the same digit again and again; and copies of training digits are not accepted.
 #
@@ -545,7 +544,7 @@ fit(
     obedient,
     train_set,
     loss_with_labels,
-    epochs=budget(cpu=10, gpu=40),
+    epochs=budget(cpu=16, gpu=40),
     batch_size=64,
     lr=1e-2,
 )

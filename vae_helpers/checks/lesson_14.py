@@ -75,7 +75,7 @@ def denoising_step(answer) -> Verdict:
 
 @exercise(seconds=120)
 def workshop(answer) -> Verdict:
-    """Check ``answer(labels)``, (200,): 80% right, a Fréchet distance of at most 300, and no training digits."""
+    """Check ``answer(labels)``, (200,): 65% right, a Fréchet distance of at most 300, and no training digits."""
     labels = arange(10).repeat(20)
     with torch.no_grad():
         pictures = (
@@ -92,7 +92,7 @@ def workshop(answer) -> Verdict:
         copies = (torch.cdist(pictures.flatten(1), known).amin(1) < 1).float().mean()
     hint = "Where is the order heard?"
     return together(
-        measured(right, what="The share of right digits", at_least=0.8, praise="As ordered.", hint=hint),
+        measured(right, what="The share of right digits", at_least=0.65, praise="As ordered.", hint=hint),
         measured(distance, what="The Fréchet distance", at_most=300, praise="Varied.", hint="Are they all alike?"),
         measured(copies, what="The share of copies", at_most=0.1, praise="Your own.", hint="More noise at the start?"),
     )

@@ -112,7 +112,7 @@ def train(seed):
 
 
 @torch.no_grad()
-def diffuse(model, count, steps=30):
+def diffuse(model, count, steps=150):
     """Codes (count, d) at the end of a walk from noise, as in lesson 14, without fresh noise."""
     u = (1 + STRONGEST**2) ** 0.5 * torch.randn(count, d, device=device)
     sigmas = STRONGEST * (WEAKEST / STRONGEST) ** torch.linspace(0, 1, steps)

@@ -112,8 +112,10 @@ class OneLevel(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.see = nn.Sequential(nn.Flatten(), mlp(784, WIDE, 100, 2 * (UPPER + LOWER)))
-        self.paint = mlp(UPPER + LOWER, 100, WIDE, 784)
+        self.see = nn.Sequential(
+            nn.Flatten(), mlp(784, WIDE + 10, 100, 2 * (UPPER + LOWER))
+        )
+        self.paint = mlp(UPPER + LOWER, WIDE + 10, 784)
 
 
 def one_level_loss(model, images, labels, binarize=True):
@@ -171,7 +173,6 @@ with torch.no_grad():
     z2 = torch.randn(4, UPPER, device=device).repeat_interleave(5, 0)
     same_upper = model.decode(z2, draw(*model.prior(z2).chunk(2, 1))).sigmoid()
     other_upper = torch.randn(20, UPPER, device=device)
-    mean, log_var = model.prior(z2).chunk(2, 1)
     noise = torch.randn(4, LOWER, device=device).repeat_interleave(5, 0)
     mean, log_var = model.prior(other_upper).chunk(2, 1)
     same_noise = model.decode(other_upper, mean + (log_var / 2).exp() * noise).sigmoid()
