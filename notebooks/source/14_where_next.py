@@ -91,9 +91,8 @@ class Denoiser(nn.Module):
 
 # %% [markdown]
 # The loss is the squared error, as in lesson 05, but divided by the size of the correction, because otherwise the
-# strong noise, with its large errors, would outvote the weak one. (Ho, Jain and Abbeel, who made diffusion models work
-# in 2020, let the network predict the *noise*. It is the same idea: whoever knows the noise knows the clean picture,
-# and the other way round.)
+# strong noise, with its large errors, would outvote the weak one. (Many models predict the *noise* instead, which is
+# the same: whoever knows the noise knows the clean picture.)
 
 
 # %%
@@ -293,13 +292,13 @@ assert len(set(named.tolist())) >= 7, "many kinds of digits"
 # For the first figure we picked ends that a classifier is surest of; the second leaves none out, and is less
 # flattering. All are strokes of a pen. Some are clear digits, others nearly: the network was trained for less time
 # than it takes to make tea. But compare them with the alphabet at the end of lesson 05's walk. Look along a row, too.
-# While σ is large there is only a tendency, thick or thin, round or straight. In the middle of the way the digit is
-# settled, and the rest is the work of the pen.
+# While σ is large there is only a tendency, thick or thin, round or straight. In the middle the digit is settled, and the rest
+# is the work of the pen.
 #
 # ## 3 · The same ruler for both
 #
 # Lesson 08 measured a VAE by the **Fréchet distance** between made-up and real digits, in the features of a judge
-# that took part in no training. We train that VAE again, on the same 3,500 digits, and let both models draw 500
+# that took part in no training. We train that VAE again, on the same digits as the denoiser, and let both draw 500
 # digits, three times. The denoiser may take few steps or many, with and without fresh noise.
 #
 # **Predict.** Which model comes closer to real digits? And how many steps does a good digit need?
@@ -386,22 +385,21 @@ copies, others = nearest.values()
 assert copies.median() > 0.6 * others.median(), "no copies"
 
 # %% [markdown]
-# Steps pay: with three, the walk leaps, and lands in grain and pieces; the more steps, the better. (Fresh noise can
-# mend errors of earlier steps, but it needs a good denoiser.) And the two models? Both are still far from real digits,
+# Steps pay: with three, the walk leaps, and lands in grain and pieces; the more steps, the better. And the two models? Both are still far from real digits,
 # and near each other. Each was trained once, so a small lead means nothing. Their *mistakes* differ, and this is
 # worth a look at the rows. The VAE's digits have sensible shapes with soft edges, because its decoder paints the mean of
 # what a code could stand for. The denoiser's have sharp strokes, which do not always add up to a digit. It pays for
-# them in time: one pass through the decoder for the VAE, as many passes as there are steps for the walk. And it
-# does not copy, since its digits are about as far from the training digits as other people's are.
+# them in time, with a pass through the network for each step. And it does not copy: its digits are about as far
+# from the training digits as other people's are.
 #
-# Larger networks of both kinds, trained for days, differ more: broken shapes disappear with training, while the softness
-# of a mean stays. That is why the generators of today walk.
+# Broken shapes disappear with larger networks and longer training, while the softness of a mean stays. That is why the
+# generators of today walk.
 #
 # But ask the diffusion model what a digit *is*. A VAE has an encoder, and gives 16 numbers that one can compare,
-# interpolate, and change on purpose. The denoiser has pictures of noise, 784 numbers as before. A VAE also bounds
-# $\log p(x)$ in one pass. Diffusion can do that too, since a diffusion model *is* a VAE of a special kind, with one
-# level of code per noise level and an encoder that learns nothing because it only adds noise; its loss is an ELBO
-# whose terms are weighted ([Kingma and Gao, 2023](https://arxiv.org/abs/2303.00848)).
+# interpolate, and change on purpose. The denoiser has pictures of noise, 784 numbers as before. And the two are
+# relatives: a diffusion model *is* a VAE with one level of code per noise level and an encoder that learns nothing,
+# because it only adds noise. Its loss is an ELBO with weighted terms ([Kingma and Gao,
+# 2023](https://arxiv.org/abs/2303.00848)).
 #
 # ## 4 · Where autoencoders work today
 #
@@ -449,14 +447,13 @@ for name, picture, code, numbers, bits in (
 #
 # And the blur? A squared error asks for means, whatever the network. The cure of 2014 was the **generative adversarial
 # network** (GAN): a second network learns to tell made-up pictures from real ones, and the first learns to deceive it.
-# Its samples are sharp; it has no encoder, cannot say what it leaves out, and may forget whole kinds of pictures. In
-# the autoencoders of today's generators a small adversary survives as one term of the loss.
+# Its samples are sharp, but it has no encoder and may forget whole kinds of pictures. In the autoencoders of today's
+# generators a small adversary survives as one term of the loss.
 # [Curing blur](deeper/10_curing_blur.ipynb) trains one (25 minutes).
 #
 # ## 5 · Where VAEs are at work in science
 #
-# In science nobody wants one more picture. What is wanted is the code, or the density, or a search in a smooth space.
-# Four questions of this kind have a page or a lesson in this course, and each has well-known work behind it:
+# In science nobody wants one more picture. What is wanted is the code, or the density, or a search in a smooth space:
 #
 # | question | who asked it | what the VAE gives |
 # |---|---|---|
@@ -467,10 +464,9 @@ for name, picture, code, numbers, bits in (
 # | What happens if I steer left? | [World models: Ha and Schmidhuber, 2018](https://arxiv.org/abs/1803.10122) | a world small enough to dream in |
 # | Is this collision like all the others? | [Cerri and others, 2019](https://arxiv.org/abs/1811.10276) | a score for what was never seen |
 #
-# The tools behind these answers can be tried here, with honest rulers: [factors in single
-# numbers](deeper/14_disentanglement.ipynb), [finding what does not belong](deeper/14_anomalies.ipynb), [learning from
-# twenty labels](deeper/14_twenty_labels.ipynb). And [True or false](deeper/14_true_or_false.ipynb) puts what is often
-# said about autoencoders to the test.
+# You can try the tools behind these answers: [factors in single numbers](deeper/14_disentanglement.ipynb), [finding
+# what does not belong](deeper/14_anomalies.ipynb), [learning from twenty labels](deeper/14_twenty_labels.ipynb). And
+# [True or false](deeper/14_true_or_false.ipynb) tests what is often said about autoencoders.
 #
 # ## 6 · Out of the notebook
 #
@@ -481,14 +477,13 @@ for name, picture, code, numbers, bits in (
 # python -m vae_helpers.train ConvVAE digits --epochs 20 --checkpoint run.ckpt
 # ```
 #
-# A **checkpoint** holds the weights, the state of the optimizer, the learning rate's place in its cycle, and the
-# random numbers. If the machine goes down, type the same line again and the training goes on after the last whole
-# epoch, as if nothing had happened. In a notebook, `fit(…, checkpoint="run.ckpt")` does the same.
+# The **checkpoint** holds the weights, the state of the optimizer, and the random numbers. If the machine goes down,
+# type the same line again: the training goes on after the last whole epoch, as if nothing had happened. In a notebook,
+# `fit(…, checkpoint="run.ckpt")` does the same.
 #
 # On several GPUs each holds a copy of the network and gets a part of every batch; the gradients are averaged, so all
-# copies take the same step (**data parallelism**). The library
-# [accelerate](https://huggingface.co/docs/accelerate) arranges this. Tell it once what you have, then start the same
-# command through it:
+# copies take the same step (**data parallelism**). [accelerate](https://huggingface.co/docs/accelerate) arranges this.
+# Tell it once what you have, then start the same command through it:
 #
 # ```
 # accelerate config
@@ -503,9 +498,9 @@ for name, picture, code, numbers, bits in (
 # notebook_launcher(train, num_processes=2)  # def train(): build the model, load the data, fit(…)
 # ```
 #
-# No GPU may have been used before this call in the same notebook. More GPUs usually mean a larger batch per step, and
-# then another learning rate. Our command avoids this: its `--batch-size` counts the images per step of all processes
-# *together*, so that two GPUs do the same training as one, only sooner.
+# No GPU may have been used before this call. More GPUs usually mean a larger batch, and then another learning rate. Our
+# command's `--batch-size` counts the images of all processes *together*, so that two GPUs do the same training as
+# one, only sooner.
 #
 # ## Workshop · Digits to order (25 min)
 #
@@ -514,7 +509,7 @@ for name, picture, code, numbers, bits in (
 # the eyes of the judge; their Fréchet distance to test digits must be at most 300, so that it does not help to draw
 # the same digit again and again; and copies of training digits are not accepted.
 #
-# The code below works and ignores the order. Ideas: where could the network be told the label, as it is told σ?
+# The code below works and ignores the order. Where could the network be told the label, as it is told σ?
 # (`Denoiser(facts=10)`, `F.one_hot`.) Or must the walk start from pure noise, if you know what you want?
 
 
@@ -595,11 +590,8 @@ def mine(labels):
 #   distribution](https://yang-song.net/blog/2021/score/): the same walk as a search for the score, with many pictures.
 # - T. Karras and others, [Elucidating the design space of diffusion-based generative
 #   models](https://arxiv.org/abs/2206.00364) (2022): which choices matter; ours of scales and levels are theirs, made small.
-# - UC Berkeley, [CS294-158 Deep unsupervised
-#   learning](https://sites.google.com/view/berkeley-cs294-158-sp24/home): a whole course on video, from autoregressive
-#   models by way of VAEs and GANs to diffusion.
-# - [What to read, and in which order](deeper/14_what_to_read.ipynb): twenty papers, chapters and films, with a line on
-#   why for each.
+# - [What to read, and in which order](deeper/14_what_to_read.ipynb): twenty papers, chapters and lectures on video, with
+#   a line on why for each.
 #
 # **Next:** [the final project · Your own pictures](homework/project_your_own_pictures.ipynb): five hundred pictures
 # that only you have, and everything that you have learnt.

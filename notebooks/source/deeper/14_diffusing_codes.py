@@ -50,6 +50,8 @@ def draw_codes(images):
 
 seed_everything(0)
 codes, test_codes = draw_codes(train_set), draw_codes(test_set)
+
+# %%
 mean = codes.mean(0)
 eigenvalues, directions = torch.linalg.eigh(torch.cov(codes.T))
 scale = directions * eigenvalues.clamp_min(1e-6).sqrt()  # whitened → codes
@@ -111,6 +113,7 @@ def train(seed):
     return model.eval()
 
 
+# %%
 @torch.no_grad()
 def diffuse(model, count, steps=150):
     """Codes (count, d) at the end of a walk from noise, as in lesson 14, without fresh noise."""
@@ -123,6 +126,8 @@ def diffuse(model, count, steps=150):
 
 
 denoisers = [train(seed) for seed in range(3)]
+
+# %%
 one_gaussian = CodeDenoiser().to(device).eval()  # untrained: its corrections are zero
 
 
@@ -230,9 +235,29 @@ plots.show(
 )
 
 # %% tags=["claim"]
-print(distances, floor, gains, tried)
+single, mixed, walked = (sum(found) / 3 for found in distances.values())
+assert floor < min(single, mixed, walked), "real codes are nearest"
+assert all(new > 0 for _, new in gains), "the denoisers should know more than one Gaussian"
+assert walked < 1.6 * single, "and its samples are about as good, at least"
+if not photographs:  # measured with the drawn faces
+    assert mixed < single and max(list(distances.values())[1]) < min(distances["diffusion"])
 
 # %% [markdown]
-# TODO
+# **It does not beat the mixture.** With the drawn faces the mixture is nearer with each of the three seeds, and the
+# walk ends about where one Gaussian does. (With photographs, read your own table.) Why, although the denoiser
+# guesses new codes better than one Gaussian, as section 2 showed?
+#
+# - **These codes are easy for a mixture.** The KL has pressed them into something close to a bell curve, so a few
+#   Gaussians with full covariances describe almost everything, and EM fits them with closed formulas.
+#   A network has to find the same from noisy examples, a few thousand of them.
+# - **The ruler likes Gaussians**, since it compares nothing but means and covariances of features. What else the
+#   walk may have learnt, it does not see.
+# - **Small errors add up.** Each step trusts a guess that is a little wrong, and the next step starts from there.
+#
+# Then why does anybody diffuse? Because not all codes are like ours. Those of Stable Diffusion are maps of 4 × 64 × 64
+# numbers, with a KL so light that they are nowhere near a bell curve. A single full covariance of them has $16{,}384^2$
+# entries, more than 268 million; a U-Net needs no such table, knows that neighbours belong together, and gets
+# better with each million of pictures. A tool is good for a *size* of problem. At ours, a method of 1977, EM,
+# is hard to beat, and it takes a measurement to know.
 #
 # Back to [lesson 14 · Where next](../14_where_next.ipynb).

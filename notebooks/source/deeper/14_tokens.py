@@ -28,6 +28,7 @@ train_set = load_digits("train").subset(slice(0, budget(cpu=3_500, gpu=20_000)))
 test_set = load_digits("test")
 test_set = test_set.subset(slice(None, None, len(test_set) // 1_000))
 test_bw = test_set.binarized().floats.to(device)
+K, DEPTH = 32, 8  # entries of the codebook, numbers of each
 
 # %% [markdown]
 # ## 1 · A codebook
@@ -44,9 +45,6 @@ test_bw = test_set.binarized().floats.to(device)
 
 
 # %%
-K, DEPTH = 32, 8
-
-
 class VQVAE(nn.Module):
     def __init__(self):
         super().__init__()
@@ -64,22 +62,19 @@ class VQVAE(nn.Module):
 
     def tokens(self, z):
         """The nearest entry for each vector: (N, DEPTH, 7, 7) → (N, 7, 7)."""
-        return (
-            torch.cdist(z.movedim(1, 3).flatten(1, 2), self.codebook)
-            .argmin(2)
-            .view(-1, 7, 7)
-        )
+        vectors = z.movedim(1, 3).flatten(1, 2)
+        return torch.cdist(vectors, self.codebook).argmin(2).view(-1, 7, 7)
 
     def look_up(self, tokens):
         return self.codebook[tokens].movedim(3, 1)
 
     def forward(self, x):
-        """The vectors, their entries, and the logits of the pixels."""
         z = self.encoder(x).float()
         e = self.look_up(self.tokens(z))
         return z, e, self.decoder(z + (e - z).detach())
 
 
+# %%
 def vq_loss(model, images, labels):
     x = torch.bernoulli(images)
     z, e, logits = model(x)
@@ -120,6 +115,7 @@ def revive(model, x, all_of_them=False):
     return int(unused.sum())
 
 
+# %%
 PARTS = budget(cpu=3, gpu=8)
 trained, record = {}, {}
 for name, medicine in (("with the medicine", True), ("without", False)):
@@ -207,6 +203,7 @@ def nats(prior, tokens):
     return F.cross_entropy(prior(tokens).mT, tokens.flatten(1), reduction="none").sum(1)
 
 
+# %%
 vqvae = trained["with the medicine"]
 STEPS = budget(cpu=600, gpu=4_000)
 seed_everything(0)

@@ -148,7 +148,7 @@ for name, (build, loss) in KINDS.items():
         found.setdefault(name, []).append(scores)
 
 # %% tags=["figure"]
-# −ELBO of the three kinds, and where the nats go
+# The −ELBO of the three kinds, and where the nats go
 print(f"{'nats per test image':20}{'weights':>9}{'−ELBO (lowest to highest)':>28}", end="")
 print(f"{'distortion':>12}{'upper rate':>12}{'lower rate':>12}")
 means = {}
@@ -198,7 +198,13 @@ for name, value in apart.items():
 
 # %% tags=["claim"]
 totals = {name: [run["loss"] for run in runs] for name, runs in found.items()}
-print(totals, means, apart)
+assert max(totals["top-down"]) < max(totals["chain"]) + 1
+assert means["chain"]["upper"] < 4 < means["top-down"]["upper"], (
+    "the chain's top is nearly empty"
+)
+assert apart["same upper code"] < 0.9 * apart["same lower draw"], (
+    "the upper code is the coarse one"
+)
 
 # %% [markdown]
 # TODO
