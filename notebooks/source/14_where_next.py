@@ -3,8 +3,8 @@
 #
 # In lesson 05 we walked from pure noise, step by step, and arrived at strokes in an alphabet that nobody uses. Two
 # small changes turn this walk into handwriting, and then you have a **diffusion model**, the kind of network behind
-# most of today's image generators. Has the VAE become a thing of the past? On the contrary: nearly all of them paint
-# in the code of an autoencoder. This last lesson builds the one, finds the other inside it, and shows the doors that
+# most of today's image generators. Has the VAE become a thing of the past? On the contrary: most of them paint in the
+# code of an autoencoder. This last lesson builds the one, finds the other inside it, and shows the doors that
 # lead on from here.
 #
 # **You will be able to**
@@ -58,7 +58,7 @@ test_set = test_set.subset(slice(None, None, len(test_set) // 1_000)).to(device)
 #   square of 2 × 2 pixels into four channels of half the size, (N, 1, 28, 28) → (N, 4, 14, 14), so that every
 #   convolution sees twice as far and the network gets quicker; `F.pixel_shuffle` puts them back.
 #
-# And one trick from practice (Karras and others, 2022). If pixels followed a bell curve with the mean $m$ and the
+# And one trick (Karras and others, 2022). If pixels followed a bell curve with the mean $m$ and the
 # standard deviation $s$, the best guess would be known: keep the share $s^2 / (s^2 + \sigma^2)$ of what differs from
 # $m$. The network only has to say what this simple rule gets wrong. The scales in the next cell make sure that
 # what goes in and what is to come out has about the size 1, however strong the noise.
@@ -110,7 +110,7 @@ def denoising_loss(model, images, labels, facts=()):
     return ((guess - images).square() / unit).flatten(1).sum(1)
 
 
-EPOCHS = budget(cpu=26, gpu=40)
+EPOCHS = budget(cpu=22, gpu=40)
 seed_everything(0)
 denoiser = Denoiser()
 history = fit(denoiser, train_set, denoising_loss, epochs=EPOCHS, batch_size=64, lr=1e-2)
@@ -291,7 +291,7 @@ assert len(set(named.tolist())) >= 7, "many kinds of digits"
 # %% [markdown]
 # For the first figure we picked ends that a classifier is surest of; the second leaves none out, and is less
 # flattering. All are strokes of a pen. Some are clear digits, others nearly: the network was trained for less time
-# than it takes to make tea. But compare them with the alphabet at the end of lesson 05's walk. Look along a row, too.
+# than it takes to make tea. But compare them with lesson 05's alphabet. Look along a row, too.
 # While σ is large there is only a tendency, thick or thin, round or straight. In the middle the digit is settled, and the rest
 # is the work of the pen.
 #
@@ -385,12 +385,12 @@ copies, others = nearest.values()
 assert copies.median() > 0.6 * others.median(), "no copies"
 
 # %% [markdown]
-# Steps pay: with three, the walk leaps, and lands in grain and pieces; the more steps, the better. And the two models? Both are still far from real digits,
-# and near each other. Each was trained once, so a small lead means nothing. Their *mistakes* differ, and this is
-# worth a look at the rows. The VAE's digits have sensible shapes with soft edges, because its decoder paints the mean of
-# what a code could stand for. The denoiser's have sharp strokes, which do not always add up to a digit. It pays for
-# them in time, with a pass through the network for each step. And it does not copy: its digits are about as far
-# from the training digits as other people's are.
+# Steps pay: with three, the walk leaps, and lands in grain and pieces; the more steps, the better. And the two models?
+# Both are still far from real digits, and near each other, though the denoiser trained much longer. (Each was
+# trained once, so a small lead means nothing.) But their *mistakes* differ. The VAE's digits have sensible shapes with
+# soft edges, because its decoder paints the mean of what a code could stand for. The denoiser's have sharp strokes,
+# which do not always add up to a digit. It pays for them with a pass through the network for each step. And it does not
+# copy: its digits are about as far from the training digits as other people's are.
 #
 # Broken shapes disappear with larger networks and longer training, while the softness of a mean stays. That is why the
 # generators of today walk.
@@ -580,7 +580,7 @@ def mine(labels):
 # of it, convolutions the strokes. Noise in the input taught them what data look like, noise in the code made a space
 # of the codes, and the ELBO gave both a common currency, the nat. With it you weighed rate against distortion,
 # found out when a model deceives itself, and made faces smile, stay private and change their handwriting. Everything
-# on the way was measured, beside the sentence that claimed it. Keep that habit; it will outlive every architecture.
+# was measured beside the sentence that claimed it. Keep that habit; it will outlive every architecture.
 #
 # ## Read and watch
 #
