@@ -459,7 +459,7 @@ for name, picture, code, numbers, bits in (
 # |---|---|---|
 # | Which molecule has the properties that I want? | [Gómez-Bombarelli and others, 2018](https://arxiv.org/abs/1610.02415) | a smooth code of formulas, in which one can climb |
 # | What kind of cell is this? | [scVI: Lopez and others, 2018](https://doi.org/10.1038/s41592-018-0229-2) | codes of gene counts, free of the laboratory's fingerprint |
-# | Is this mutation harmful? | [Riesselman, Ingraham and Marks, 2018](https://doi.org/10.1038/s41592-018-0138-4) | the change of the ELBO of a protein |
+# | Is this mutation harmful? | [Riesselman, Ingraham and Marks, 2018](https://doi.org/10.1038/s41592-018-0138-4) | by how much it lowers the ELBO of the protein |
 # | Which shapes does this protein take? | [cryoDRGN: Zhong and others, 2021](https://doi.org/10.1038/s41592-020-01049-4) | a map of shapes, from noisy pictures of single molecules |
 # | What happens if I steer left? | [World models: Ha and Schmidhuber, 2018](https://arxiv.org/abs/1803.10122) | a world small enough to dream in |
 # | Is this collision like all the others? | [Cerri and others, 2019](https://arxiv.org/abs/1811.10276) | a score for what was never seen |
@@ -481,26 +481,24 @@ for name, picture, code, numbers, bits in (
 # type the same line again: the training goes on after the last whole epoch, as if nothing had happened. In a notebook,
 # `fit(…, checkpoint="run.ckpt")` does the same.
 #
-# On several GPUs each holds a copy of the network and gets a part of every batch; the gradients are averaged, so all
-# copies take the same step (**data parallelism**). [accelerate](https://huggingface.co/docs/accelerate) arranges this.
-# Tell it once what you have, then start the same command through it:
+# On several GPUs each holds a copy of the network and gets a part of every batch; the gradients are summed over all, so
+# that every copy takes the same step (**data parallelism**). [accelerate](https://huggingface.co/docs/accelerate)
+# arranges this (`pip install accelerate`):
 #
 # ```
-# accelerate config
-# accelerate launch -m vae_helpers.train ConvVAE digits --epochs 20 --checkpoint run.ckpt
+# accelerate launch --num_processes 2 -m vae_helpers.train ConvVAE digits --epochs 20 --checkpoint run.ckpt
 # ```
 #
-# On Kaggle, which lends two GPUs, and on Colab, a notebook can do so itself, with a function that contains the whole
-# training:
+# A notebook with two GPUs, as Kaggle lends them, can start the same from a cell, before any other cell has used a GPU:
 #
 # ```
 # from accelerate import notebook_launcher
-# notebook_launcher(train, num_processes=2)  # def train(): build the model, load the data, fit(…)
+# from vae_helpers.long_runs import main
+# notebook_launcher(main, [["ConvVAE", "digits", "--epochs", "20"]], num_processes=2)
 # ```
 #
-# No GPU may have been used before this call. More GPUs usually mean a larger batch, and then another learning rate. Our
-# command's `--batch-size` counts the images of all processes *together*, so that two GPUs do the same training as
-# one, only sooner.
+# More GPUs usually mean a larger batch, and then another learning rate. Our `--batch-size` counts the images of all
+# processes *together*, so that two GPUs do the same training as one, only sooner.
 #
 # ## Workshop · Digits to order (25 min)
 #
