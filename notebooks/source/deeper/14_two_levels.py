@@ -229,7 +229,7 @@ assert apart["same upper code"] < 0.9 * apart["same lower draw"], (
 # the figure the digits of a row, which share their upper code, resemble each other more than those of the right half,
 # which share the draw of the lower one.
 #
-# With two levels and digits one may shrug. But the recipe, top down and with shortcuts, goes on working with forty or
+# With two levels and digits one may shrug. But the recipe, top down and with shortcuts, goes on working with thirty or
 # seventy levels on large pictures, where one level of code would be hopeless: so
 # [NVAE](https://arxiv.org/abs/2007.03898) and [very deep VAEs](https://arxiv.org/abs/2011.10650) caught up with the other
 # models of their time. And a diffusion model (lesson 14) is a hierarchy of this kind with a level for each noise.

@@ -33,7 +33,7 @@
 # 10. B. Dai, D. Wipf, [Diagnosing and enhancing VAE models](https://arxiv.org/abs/1903.05789) (2019): why the codes miss
 #     the prior, and a second model on the codes, three years before everybody did it.
 # 11. R. Child, [Very deep VAEs generalize autoregressive models and can outperform them on
-#     images](https://arxiv.org/abs/2011.10650) (2020): our [two levels](14_two_levels.ipynb), but 78 of them.
+#     images](https://arxiv.org/abs/2011.10650) (2020): our [two levels](14_two_levels.ipynb), but dozens of them.
 #
 # ## Diffusion
 #
