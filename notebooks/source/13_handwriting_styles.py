@@ -233,7 +233,7 @@ def chance(pictures, labels):
 
 sure = chance(*all_ten(styles)).unflatten(0, (-1, 10))  # (styles, digits)
 read = (sure > 0.5).float()
-surest = sure.amin(1).topk(100).indices  # the hands whose ten digits are clearest
+surest = sure.amin(1).topk(60).indices  # the hands whose ten digits are clearest
 chosen = surest[:1]
 while len(chosen) < 7:  # always the one that is least like those we have
     distance = torch.cdist(styles[surest], styles[chosen]).amin(1)
@@ -280,7 +280,7 @@ plots.show(
 )
 
 # %% [markdown]
-# We show seven hands, as different as possible, out of the hundred whose ten digits the judge reads most surely. Each row
+# We show seven hands, as different as possible, out of the sixty whose ten digits the judge reads most surely. Each row
 # has its own pen and its own slant, whatever the digit, though the network was never told that two digits are by one hand.
 # Nothing in the loss asks for this: for the same price, a code could mean something else for each digit. But all ten
 # share the weights of one network, so what they have in common is learnt only once.
