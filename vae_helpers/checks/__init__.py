@@ -17,8 +17,8 @@ from vae_helpers.checks.lesson_08 import *
 from vae_helpers.checks.lesson_09 import *
 from vae_helpers.checks.lesson_10 import *
 from vae_helpers.checks.lesson_11 import *
+from vae_helpers.checks.lesson_12 import *
 from vae_helpers.checks.lesson_13 import *
 from vae_helpers.checks.lesson_14 import *
-from vae_helpers.checks.lesson_12 import *
 
 __all__ = sorted(name for name, value in list(globals().items()) if hasattr(value, "__wrapped__"))
