@@ -158,7 +158,7 @@ for seed, model in enumerate(denoisers):
 # mean and covariance of *codes*. Whom does this ruler favour?
 
 # %%
-COUNTS, HELD_OUT = (1, 4, 8, 16), len(codes) // 5
+COUNTS, HELD_OUT = (1, 4, 8), len(codes) // 5
 
 
 def mixture(components, seed, z=codes):
