@@ -152,7 +152,7 @@ for _ in range(MATCHER_EPOCHS):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-matcher.eval()
+_ = matcher.eval()
 
 # %% [markdown]
 # The strangers' matcher is of an older kind. **Fisherfaces** (1997) takes the codes of PCA from lesson 02 and then turns
@@ -426,7 +426,7 @@ for row, name in zip(axes[:, 0], ("before", "after", "change × 3")):
 figure.suptitle("The smile is hidden from a program, the person is not")
 plots.show(
     figure,
-    alt="Four portraits in three rows. Above the originals, in the middle the changed ones, which look nearly the same, below "
+    alt="Four portraits in three rows. Above the originals, in the middle the changed ones, with stripes and painted mouths, below "
     "the change enlarged on grey, strongest around the mouth. Under each the probability of a smile that a program gives, "
     "which turns round, and the words same person.",
 )
@@ -491,8 +491,10 @@ plots.show(
 # Our reader now says what the coin says: its answers are right half of the time. The strangers' reader had no part in
 # the training, saw other people and is built otherwise, and it falls for the same change, because the change is where
 # every reader must look: at the mouth. Its balanced accuracy is near chance; only the *order* of its outputs, which the
-# AUC measures, still knows something. Look at the third row of the hero picture, and then at the second. To *you*
-# the smile is still there, with some make-up. The program and you do not see the same thing.
+# AUC measures, still knows something.
+#
+# Look at the second row of the hero picture: the change is no secret. There are stripes, and the mouths wear something
+# like lipstick. In many faces a *person* can still guess, because nobody asked the concealer to convince people.
 #
 # The matchers hardly notice. In drawn faces a person is recognised by hair, skin and the shape of the head, none of
 # which anybody wanted to change. Of photographs these small matchers know less to begin with, and with another
@@ -605,14 +607,10 @@ name = "strangers' reader"
 ax.axhline(before[name][1], color=plots.COLORS[0], lw=1.5)
 ax.text(95, before[name][1] + 0.01, "untouched pictures", ha="left", va="bottom")
 ax.axhline(after[name][1], color=plots.COLORS[2], lw=1.5)
-ax.text(
-    90, after[name][1] + 0.01, "protected, reader has not learnt", ha="left", va="bottom"
-)
+ax.text(1_000, after[name][1] - 0.01, "protected, not learnt yet", ha="right", va="top")
 ax.plot([*attacks], [*attacks.values()], "o-", color=plots.COLORS[1], lw=2, ms=8)
 for size, auc in attacks.items():
-    ax.annotate(
-        f"{auc:.2f}", (size, auc), (0, -18), textcoords="offset points", ha="center"
-    )
+    ax.annotate(f"{auc:.2f}", (size, auc), (0, 9), textcoords="offset points", ha="center")
 ax.axhline(0.5, color="0.5", ls=":")
 ax.set(
     xscale="log",
@@ -635,7 +633,7 @@ assert attacks[1_000] > before["strangers' reader"][1] - (0.2 if drawn else 0.3)
 assert attacks[1_000] > attacks[100] - 0.02
 
 # %% [markdown]
-# A hundred pictures give part of the smile back and a thousand nearly all of it, although every coin was tossed anew. Why? The
+# A hundred pictures give part of the smile back and a thousand most of it, although every coin was tossed anew. Why? The
 # concealer leaves *traces*: whether it has lit or darkened the mouth tells the coin, and whoever knows the coin can
 # look beyond it. The smile was never removed. It was **disguised**, and a disguise works against those who do not
 # know it.
@@ -685,9 +683,9 @@ def trial(protect):
 
 
 # %% [markdown]
-# The check wants an AUC of **at most 0.75** after learning, at least **90%** of the match rate that untouched faces
-# have, and an SSIM of at least **0.85**, so that a face remains. Look at the change in the hero picture: where does a
-# smile live? (In photographs also in cheeks and eyes, which makes it harder: there be content with 0.85 after learning.)
+# The check wants an AUC of **at most 0.85** after learning, at least **75%** of the match rate that untouched faces
+# have, and an SSIM of at least **0.8**, so that a face remains. Look at the change in the hero picture: where does a
+# smile live? (In photographs also in cheeks and eyes, which makes it harder.)
 # We start with a protection that hides the smile, and nearly everything else.
 
 
@@ -703,15 +701,15 @@ verdict
 
 
 # %% tags=["solution"]
-# Everybody gets the same mouth: the average face's, in a soft-edged ellipse.
-average = ours.floats.mean(0).to(device)
+# A strong blur in a soft-edged ellipse: the skin keeps its colour, the mouth loses its shape.
 y, x = torch.meshgrid(*2 * [torch.linspace(0, 1, 48, device=device)], indexing="ij")
-inside = ((y - 0.72) / 0.13) ** 2 + ((x - 0.5) / 0.2) ** 2
+inside = ((y - 0.72) / 0.15) ** 2 + ((x - 0.5) / 0.25) ** 2
 mask = ((1.4 - inside) / 0.6).clamp(0, 1)
 
 
 def my_protection(images):
-    return images + mask * (average - images)
+    blurred = F.avg_pool2d(images, 17, stride=1, padding=8, count_include_pad=False)
+    return images + mask * (blurred - images)
 
 
 # %% tags=["alternative"]
