@@ -683,9 +683,10 @@ def trial(protect):
 
 
 # %% [markdown]
-# The check wants an AUC of **at most 0.85** after learning, at least **75%** of the match rate that untouched faces
+# The check wants an AUC of **at most 0.87** after learning, at least **75%** of the match rate that untouched faces
 # have, and an SSIM of at least **0.8**, so that a face remains. Look at the change in the hero picture: where does a
-# smile live? (In photographs also in cheeks and eyes, which makes it harder.)
+# smile live? (Not in the mouth alone. Cheeks, lids and brows move with it, and in them a program that learns can read
+# without any mouth. Hence the modest goal.)
 # We start with a protection that hides the smile, and nearly everything else.
 
 
