@@ -115,7 +115,7 @@ def test_what_goes_wrong_in_one_submission_costs_its_question_and_nobody_else(bu
     submit("greedy", "def complete(x", "much = [torch.ones(2**28) for _ in range(100)]\n\n\ndef complete(x")
     submit("typo", "def complete(x, known", "def complete(x known")
     (tmp_path / "cut.ipynb").write_text('{"cells": [')
-    monkeypatch.setattr(grade_homework, "CELL_SECONDS", 8)
+    monkeypatch.setattr(grade_homework, "CELL_SECONDS", 15)
     submissions = sorted(tmp_path.glob("*.ipynb"))
     rows = {(s, q): (points, reason) for s, q, points, _, reason in grade_homework.grade(submissions, master, tmp_path)}
     assert rows["renamed by hand (2)", "q2"][0] == 7

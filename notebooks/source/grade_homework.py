@@ -34,6 +34,7 @@ GUARD = """
 import threading as _threading, _thread
 from otter.test_files import test_case as _test_case
 import matplotlib.pyplot, sklearn.decomposition, torch, vae_helpers.evaluate, vae_helpers.train, vae_helpers.widgets
+import torch._dynamo  # which the first step of a training imports: an interrupt must not leave half of it
 try:
     import resource as _resource
     _used = int(open("/proc/self/statm").read().split()[0]) * _resource.getpagesize()
