@@ -76,8 +76,8 @@ def load_model(path: Path | str) -> nn.Module:
 def load_pretrained(name: str) -> nn.Module:
     """Return a model that the course ships, on the CPU and in evaluation mode.
 
-    They lie in ``data/pretrained``; another name raises a ValueError that lists them. A model's card beside it, and
-    ``model.about``, tell what it was trained on, how good it is, and its licence.
+    They are ``"digits"``, ``"digit_classifier"``, ``"faces"``, ``"face_codes"``, ``"face_judge"`` and ``"portraits"``;
+    another name raises a ValueError. ``model.about`` and the card beside the file tell its data, scores and licence.
     """
     folder = pretrained_folder()
     names = sorted(file.stem for file in folder.glob("*.safetensors"))
