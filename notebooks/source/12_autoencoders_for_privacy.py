@@ -704,7 +704,7 @@ verdict
 # %% tags=["solution"]
 # A strong blur in a soft-edged ellipse: the skin keeps its colour, the mouth loses its shape.
 y, x = torch.meshgrid(*2 * [torch.linspace(0, 1, 48, device=device)], indexing="ij")
-inside = ((y - 0.72) / 0.15) ** 2 + ((x - 0.5) / 0.25) ** 2
+inside = ((y - 0.72) / 0.15) ** 2 + ((x - 0.5) / 0.24) ** 2
 mask = ((1.4 - inside) / 0.6).clamp(0, 1)
 
 
