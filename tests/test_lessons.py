@@ -12,7 +12,6 @@ from build_notebooks import tags
 from conftest import ROOT
 
 EVERYTHING = [*build.SOURCES, *build.PAGES]
-SHAPED = [*build.SOURCES, *build.PAGES]
 
 
 def each(sources):
@@ -103,7 +102,7 @@ def test_a_lesson_has_the_parts_that_the_course_promises(source):
     assert found.count("claim") > 0
 
 
-@each(SHAPED)
+@each(EVERYTHING)
 def test_a_lesson_fits_into_a_class_hour_and_a_page_into_less(source):
     notebook = build.committed(source)
     is_page = source in build.PAGES
@@ -118,7 +117,7 @@ def test_a_lesson_fits_into_a_class_hour_and_a_page_into_less(source):
     assert notebook.metadata.course.seconds < most
 
 
-@each(SHAPED)
+@each(EVERYTHING)
 def test_visible_cells_are_short_and_hold_ideas_only(source):
     for cell in codes(build.to_notebook(source), folded=False):
         if not {"exercise", "workshop"} & set(tags(cell)):
@@ -127,7 +126,7 @@ def test_visible_cells_are_short_and_hold_ideas_only(source):
         assert not found, f"{found[0]} in\n{cell.source}"
 
 
-@each(SHAPED)
+@each(EVERYTHING)
 def test_folded_cells_say_first_what_they_show(source):
     for cell in codes(build.to_notebook(source), folded=True):
         assert re.match(r"# @title \w.{10,}", cell.source), cell.source
@@ -137,7 +136,7 @@ def test_folded_cells_say_first_what_they_show(source):
             assert "assert" in cell.source, cell.source
 
 
-@each(SHAPED)
+@each(EVERYTHING)
 def test_what_the_student_writes_is_used(source):
     cells = codes(build.to_notebook(source))
     for number, cell in enumerate(cells):
@@ -148,7 +147,7 @@ def test_what_the_student_writes_is_used(source):
             assert name in used, f"{name} is not used after its exercise"
 
 
-@each(SHAPED)
+@each(EVERYTHING)
 def test_the_readme_states_the_computed_time(source):
     notebook = build.committed(source)
     time_needed = f"{build.minutes(notebook, notebook.metadata.course.seconds)} min"

@@ -59,7 +59,7 @@ examples:
   python -m vae_helpers.train FaceVAE faces --epochs 10 --loss likelihood=gaussian --loss sigma=optimal
   python -m vae_helpers.train ConvAutoencoder ~/pictures --size 32 --set channels=16,32,64
 
-on several GPUs, or several processes of one processor (pip install "vae_helpers[many]"):
+on several GPUs, or several processes of one processor (pip install accelerate):
   accelerate launch --num_processes 2 -m vae_helpers.train ConvVAE digits --epochs 20 --checkpoint run.ckpt
   (on a machine without a GPU: accelerate launch --multi_gpu --num_processes 2 …, whose name misleads here)
 
@@ -247,7 +247,7 @@ def _accelerator():
     try:
         from accelerate import Accelerator
     except ModuleNotFoundError:
-        raise ModuleNotFoundError('Several processes need accelerate: pip install "vae_helpers[many]".') from None
+        raise ModuleNotFoundError("Several processes need accelerate: pip install accelerate.") from None
     return Accelerator(cpu=pick_device().type == "cpu")
 
 

