@@ -245,8 +245,8 @@ def assert_quick(page, bare, capsys):
                         milliseconds_to_picture(page, *before)
                     waits.append(milliseconds_to_picture(page, target, chance))
                 limit = 100 * max(1, min(bare_waits) / BARE_MS)
-                times = [f"{min(times):.0f} ms (median {statistics.median(times):.0f})" for times in (waits, bare_waits)]
-                report = f"{name}: {times[0]} from key to picture; bare slider: {times[1]}; limit: {limit:.0f} ms"
+                own, plain = (f"{min(ms):.0f} ms (median {statistics.median(ms):.0f})" for ms in (waits, bare_waits))
+                report = f"{name}: {own} from key to picture; bare slider: {plain}; limit: {limit:.0f} ms"
                 with capsys.disabled():
                     print(f"\n{report}")
                 if min(waits) < limit:
