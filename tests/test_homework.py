@@ -102,13 +102,17 @@ def test_what_goes_wrong_in_one_submission_costs_its_question_and_nobody_else(bu
         nbformat.write(notebook, tmp_path / f"{name}.ipynb")
 
     # The trainings are not what is tested here.
-    for cell in solutions.cells:
-        cell.source = cell.source.replace("epochs, batch, errors, best = 30", "epochs, batch, errors, best = 1")
+    long = ("epochs, batch, errors, best = 60", "pixels = valid.flatten(1)", "[run(make, seed) for")
+    for words, instead in zip(long, ("epochs, batch, errors, best = 1", None, None), strict=True):
+        [cell] = [cell for cell in solutions.cells if words in cell.source and cell.cell_type == "code"]
+        cell.source = cell.source.replace(words, instead) if instead else "..."
     submit("renamed by hand (2)", "", "")
     submit(
         "forever", "def complete(x, known, k, rounds):", "while True:\n    pass\n\n\ndef complete(x, known, k, rounds):"
     )
-    submit("never", "    start = torch.where", "    while True:\n        pass\n    start = torch.where")
+    # It sleeps, because that leaves the processor to others.
+    wait = "    while True:\n        __import__('time').sleep(0.1)\n    start = torch.where"
+    submit("never", "    start = torch.where", wait)
     submit(
         "leaves", "    start = torch.where", "    if len(x) > 100:\n        raise SystemExit\n    start = torch.where"
     )

@@ -62,13 +62,12 @@ device = pick_device()
 
 # %%
 ATTRIBUTE = "Smiling"
-PICTURES = budget(cpu=3_000, gpu=20_000)
+OURS, THEIRS = budget(cpu=2_400, gpu=20_000), budget(cpu=3_000, gpu=20_000)
 
 everybody = load_faces("train", size=48)
 order = everybody.people.argsort(stable=True)  # the pictures of a person side by side
-n = min(PICTURES, len(order) // 2)
-ours = everybody.subset(order[:n])
-theirs = everybody.subset(order[-n:])
+ours = everybody.subset(order[: min(OURS, len(order) // 2)])
+theirs = everybody.subset(order[-min(THEIRS, len(order) // 2) :])
 test = load_faces("test", size=48)
 test = test.subset(test.people.argsort(stable=True)[:1_000])
 column = test.label_names.index(ATTRIBUTE)
@@ -589,7 +588,7 @@ def learnt_attack(protect, size):
         attacker,
         replace(own, images=protected),
         reading_loss,
-        epochs=3,
+        epochs=3_000 // size,  # as many steps for few pictures as for many
         batch_size=50,
         lr=2e-3,
     )

@@ -11,7 +11,6 @@ malice: the code runs with your rights, on your files (see notebooks/homework/TE
 import csv
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ import build_homework
 from build_homework import BUILT, MASTERS
 
 CELL_SECONDS, SECONDS, MEMORY = 60, 240, 4 * 2**30
+ONE = Path(__file__).with_name("grade_one.py")
 COLUMNS = ("student", "question", "points", "of", "reason")
 
 # Runs first, in the student's kernel: limits of time for each cell and for each hidden test, and of memory. It interrupts
@@ -132,7 +132,7 @@ def grade_one(submission: Path, autograder: Path) -> tuple[dict, str]:
             nbformat.write(notebook, guarded)
         except Exception as error:  # whatever is wrong with a student's file
             return {}, f"the file is no notebook that can be read ({type(error).__name__})"
-        words = [sys.executable, __file__, "--one", guarded, autograder, scores]
+        words = [sys.executable, ONE, guarded, autograder, scores]
         settings = os.environ | {
             "OMP_NUM_THREADS": "1",
             "VAE_OFFLINE": "1",
@@ -159,27 +159,5 @@ def grade_one(submission: Path, autograder: Path) -> tuple[dict, str]:
         return json.loads(scores.read_text(encoding="utf-8")), ""
 
 
-def run_one(submission: str, autograder: str, target: str) -> None:
-    """Let otter run one submission, and write question → (points, reason) to ``target`` as JSON."""
-    from otter.run import main as run
-
-    results = run(submission, autograder=autograder, output_dir=None, no_logo=True)
-    scores = {}
-    for name, file in results.results.items():
-        failed = [case for case in file.test_case_results if not case.passed]
-        scores[name] = (file.score, " ".join(reason(case.message) for case in failed))
-    Path(target).write_text(json.dumps(scores), encoding="utf-8")
-
-
-def reason(message: str | None) -> str:
-    """Return the last line of a failed test's message, which says what was wrong."""
-    lines = re.sub(r"\x1b\[[\d;]*m", "", message or "").strip().splitlines()
-    return (
-        lines[-1].strip().removeprefix("AssertionError: ")
-        if lines
-        else "a hidden test failed"
-    )
-
-
 if __name__ == "__main__":
-    run_one(*sys.argv[2:]) if sys.argv[1:2] == ["--one"] else main()
+    main()
