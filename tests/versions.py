@@ -43,7 +43,7 @@ def prepare(version: str, requirements: list[str]) -> Path:
     python = folder / "bin" / "python"
     if not stamp.exists() or stamp.read_text() != key:
         subprocess.run([interpreter(version), "-m", "venv", "--clear", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *requirements, "-e", f"{ROOT}[dev]"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *requirements, "-e", f"{ROOT}[test]"], check=True)
         stamp.write_text(key)
     return python
 
