@@ -1,11 +1,10 @@
 # %% [markdown]
 # # 14 · Where next
 #
-# In lesson 05 we walked from pure noise, step by step, and arrived at strokes in an alphabet that nobody uses. Two
-# small changes turn this walk into handwriting, and then you have a **diffusion model**, the kind of network behind
-# most of today's image generators. Has the VAE become a thing of the past? On the contrary: most of them paint in the
-# code of an autoencoder. This last lesson builds the one, finds the other inside it, and shows the doors that
-# lead on from here.
+# In lesson 05 we walked from pure noise, step by step, and arrived at strokes in an alphabet that nobody uses. A few
+# changes turn this walk into handwriting, and then you have a **diffusion model**, the kind of network behind most of
+# today's image generators. Is the VAE a thing of the past? On the contrary: most of them paint in the code of an
+# autoencoder.
 #
 # **You will be able to**
 #
@@ -38,6 +37,8 @@ device = pick_device()
 train_set = load_digits("train").subset(slice(0, budget(cpu=3_500, gpu=50_000))).to(device)
 test_set = load_digits("test")
 test_set = test_set.subset(slice(None, None, len(test_set) // 1_000)).to(device)
+mean_of_digits = train_set.floats.mean(0)
+judge = load_pretrained("digit_classifier").to(device)  # lesson 08's judge: it names digits
 
 # %% [markdown]
 # ## 1 · What the walk of lesson 05 lacked
@@ -48,7 +49,7 @@ test_set = test_set.subset(slice(None, None, len(test_set) // 1_000)).to(device)
 # Lesson 05's U-Net had never seen noise stronger than $\sigma = 0.8$. At that strength a digit can still be read, so
 # the network had learnt to *clean* strokes, but nobody had ever asked it what to draw.
 #
-# So we change three things.
+# So we change four things.
 #
 # - **All strengths.** In training, σ is drawn from 0.05, hardly visible, up to 5, where nothing of the digit is left.
 #   We draw its *logarithm* evenly, so that each doubling of the noise gets the same share of the steps.
@@ -57,11 +58,10 @@ test_set = test_set.subset(slice(None, None, len(test_set) // 1_000)).to(device)
 # - **A wider view.** A stroke at the top should know of the one at the bottom. `F.pixel_unshuffle(x, 2)` lays each
 #   square of 2 × 2 pixels into four channels of half the size, (N, 1, 28, 28) → (N, 4, 14, 14), so that every
 #   convolution sees twice as far and the network gets quicker; `F.pixel_shuffle` puts them back.
-#
-# And one trick (Karras and others, 2022). If pixels followed a bell curve with the mean $m$ and the
-# standard deviation $s$, the best guess would be known: keep the share $s^2 / (s^2 + \sigma^2)$ of what differs from
-# $m$. The network only has to say what this simple rule gets wrong. The scales in the next cell make sure that
-# what goes in and what is to come out has about the size 1, however strong the noise.
+# - **Only a correction** (Karras and others, 2022). If pixels followed a bell curve with the mean $m$ and the standard
+#   deviation $s$, the best guess would be known: keep the share $s^2 / (s^2 + \sigma^2)$ of what differs from $m$. The
+#   network only has to say what this simple rule gets wrong. The scales in the next cell give what goes in and what
+#   comes out about the size 1, however strong the noise.
 
 
 # %%
@@ -90,9 +90,10 @@ class Denoiser(nn.Module):
 
 
 # %% [markdown]
-# The loss is the squared error, as in lesson 05, but divided by the size of the correction, because otherwise the
-# strong noise, with its large errors, would outvote the weak one. (Many models predict the *noise* instead, which is
-# the same: whoever knows the noise knows the clean picture.)
+# The loss is the squared error, as in lesson 05, but divided by the squared size of the correction, because otherwise
+# the strong noise, with its large errors, would outvote the weak one. So the simple rule alone would cost about 1 per
+# pixel, hence 784 per image: compare the loss that the training ends with. (Many models predict the *noise* instead,
+# which is the same task.)
 
 
 # %%
@@ -123,44 +124,71 @@ print(f"{weights:,} weights, {sum(history.seconds):.0f} s of training")
 
 # %% tags=["figure"]
 # What the denoiser sees and answers, from weak to strong noise
-SHOWN = (0.1, 0.3, 0.6, 1.0, 2.0, 5.0)
+SHOWN = (0.1, 0.5, 1.0, 2.0, 5.0)
 seed_everything(1)
 pair = torch.stack(
     [test_set.floats[(test_set.labels == k).nonzero()[0, 0]] for k in (4, 8)]
 )
-guesses = {}
-rows = {}
+guesses, rows = {}, {}
+blank = torch.ones(1, 1, 28, 28, device=device)
 with torch.no_grad():
     for number, digit in enumerate(pair):
         sigma = torch.tensor(SHOWN, device=device)[:, None, None, None]
         noisy = digit + sigma * torch.randn(len(SHOWN), 1, 28, 28, device=device)
         guesses[number] = denoiser(noisy, sigma)
-        rows["seen" + " " * number] = (0.5 + (noisy - 0.5) / (1 + sigma)).clamp(0, 1)
-        rows["best guess" + " " * number] = guesses[number].clamp(0, 1)
+        seen = (0.5 + (noisy - 0.5) / (1 + 3 * sigma)).clamp(0, 1)
+        answers = torch.cat([guesses[number], mean_of_digits[None]]).clamp(0, 1)
+        rows[" " * number + "seen"] = torch.cat([seen, blank])
+        rows[" " * number + "best guess"] = answers
+    asked = test_set.floats[::3]
+    right = {}
+    for sigma in SHOWN:
+        strengths = torch.full((len(asked), 1, 1, 1), sigma, device=device)
+        answers = denoiser(asked + sigma * torch.randn_like(asked), strengths).clamp(0, 1)
+        right[sigma] = (
+            (judge(answers).argmax(1) == test_set.labels[::3]).float().mean().item()
+        )
 plots.show(
     plots.image_rows(
         rows,
-        "The same digit in more and more noise (contrast of what is seen: reduced)",
-        columns=[f"σ = {sigma:g}" for sigma in SHOWN],
+        "Two test digits in more and more noise (which is drawn with less contrast)",
+        columns=[*[f"σ = {sigma:g}" for sigma in SHOWN], "mean digit"],
     ),
-    alt="Two test digits, each with noise of six strengths and with the network's answer below. In weak noise the answer is "
-    "the digit itself, in stronger noise another digit of similar shape, then a soft blend, and at the strongest the same "
-    "grey cloud for both.",
+    alt="Two test digits, each with noise of five strengths and with the network's answer below. In weak noise the answer is "
+    "the digit itself, in stronger noise a digit of similar shape, then a soft blend, and at the strongest a grey cloud, "
+    "which resembles the mean of all digits in the last column.",
 )
+shares = ", ".join(f"{share:.0%} at σ = {sigma:g}" for sigma, share in right.items())
+print(f"of {len(asked)} answers the judge names rightly: {shares}")
 
 # %% tags=["claim"]
-mean_digit = train_set.floats.mean(0)
 at_strongest = torch.stack([guess[-1] for guess in guesses.values()])
 at_weakest = torch.stack([guess[0] for guess in guesses.values()])
 apart = (at_strongest[0] - at_strongest[1]).square().mean()
 assert apart < 0.5 * (pair[0] - pair[1]).square().mean(), "answers more alike than digits"
-assert (at_weakest - pair).square().mean() < 0.1 * (pair - mean_digit).square().mean()
+assert (at_weakest - pair).square().mean() < 0.1 * (pair - mean_of_digits).square().mean()
+to_mean = (at_strongest - mean_of_digits).square().mean()
+assert to_mean < 0.5 * (pair - mean_of_digits).square().mean(), "a cloud near the mean"
+assert right[0.1] > 0.9 and right[5.0] < 0.5, (
+    "weak noise hides nothing, strong noise nearly all"
+)
+assert right[5.0] + 0.1 < right[1.0] < right[0.1] - 0.02, (
+    "in between it is often right, not always"
+)
+with torch.random.fork_rng(), torch.no_grad():
+    ignorant = Denoiser().to(device).eval()
+    nn.init.zeros_(ignorant.unet.last.weight)
+    nn.init.zeros_(ignorant.unet.last.bias)
+    simple = denoising_loss(ignorant, test_set.floats, test_set.labels).mean()
+    learnt = denoising_loss(denoiser, test_set.floats, test_set.labels).mean()
+assert 700 < simple < 870, "the simple rule costs 1 per pixel"
+assert learnt < 0.5 * simple, "and the correction helps a great deal"
 
 # %% [markdown]
-# It answers with a grey cloud, not far from the **mean of all digits**, because almost anything could be behind such
-# noise. With less noise the cloud becomes a blend of a few candidates, and then a digit. (Not always the right one: at
-# $\sigma = 1$ it draws what it believes.) If we start where all answers are alike and remove the noise little by
-# little, somewhere on the way it has to make up its mind.
+# It answers with a grey cloud that resembles the **mean of all digits** in the last column, because almost anything
+# could be behind such noise. With less noise the cloud becomes a blend of a few candidates, and then one digit, though
+# not always the right one, as the judge's line says. If we start where all answers are nearly alike and remove the
+# noise little by little, the network has to make up its mind somewhere.
 #
 # ## 2 · From noise to a digit
 #
@@ -192,10 +220,10 @@ def my_levels(strongest, weakest, steps):
 # ### Your turn 2 · One step (7 min)
 #
 # Now the step. At the strength `sigma` we stand at `noisy`, $\tilde x$, and the network has made its `guess`. What it
-# takes for noise is $\tilde x$ − guess, and this has the strength `sigma`. After the step the noise shall have the
-# strength `weaker`. Lesson 05 kept a part of the old noise. One can also throw some of it away and replace it by
-# **fresh** noise, as long as the sum is right. Independent noises add up by their *squares*: strengths $a$ and $b$
-# together make $\sqrt{a^2 + b^2}$.
+# takes for noise is $\tilde x$ − guess, which has about the strength `sigma`. After the step the noise shall have the
+# strength `weaker`. Lesson 05 kept a part of the old noise. One can also replace some of it by **fresh** noise, as long
+# as the sum is right. Independent noises add up by their *squares*: strengths $a$ and $b$ together make
+# $\sqrt{a^2 + b^2}$.
 #
 # Return the guess, plus old noise and fresh noise: `draw` is noise of strength 1, `fresh` is the strength which it
 # shall get (a number between 0 and `weaker`), and the old noise makes up the rest to `weaker`. With `fresh = 0` it is
@@ -221,19 +249,19 @@ def my_step(noisy, guess, sigma, weaker, fresh, draw):
 
 
 # %% [markdown]
-# Both go into the walk. It returns its path, so that we can look at each step.
+# Both go into the walk. It returns its path and the guesses on it.
 
 
 # %%
 @torch.no_grad()
-def walk(model, noisy, sigmas, fresh=0.0, facts=()):
-    """From noisy digits to clean ones: the path, and the guesses on it; fresh is a share of the noise."""
+def walk(model, noisy, sigmas, fresh_share=0.0, facts=()):
+    """From noisy digits to clean ones: the path, and the guesses on it."""
     path, guessed, sigmas = [noisy], [], torch.as_tensor(sigmas).tolist()
     for sigma, weaker in pairwise([*sigmas, 0.0]):
         strengths = torch.full((len(noisy), 1, 1, 1), sigma, device=device)
         guessed.append(model(noisy, strengths, *facts))
-        draw = torch.randn_like(noisy)
-        noisy = step(noisy, guessed[-1], sigma, weaker, fresh * weaker, draw)
+        fresh, draw = fresh_share * weaker, torch.randn_like(noisy)
+        noisy = step(noisy, guessed[-1], sigma, weaker, fresh, draw)
         path.append(noisy)
     return path, guessed
 
@@ -243,7 +271,6 @@ def pure_noise(count):
     return mean_of_digits + STRONGEST * torch.randn(count, 1, 28, 28, device=device)
 
 
-mean_of_digits = train_set.floats.mean(0)
 seed_everything(3)
 path, guessed = walk(denoiser, pure_noise(60), levels(STRONGEST, WEAKEST, 24))
 written = path[-1].clamp(0, 1)
@@ -252,28 +279,34 @@ written = path[-1].clamp(0, 1)
 # **Predict.** Will these be digits? And when is it decided which one: in strong noise, or late?
 
 # %% tags=["figure", "hero"]
-# Six walks from pure noise to a digit: those whose ends a classifier is surest of
-judge = load_pretrained("digit_classifier").to(device)
+# Three walks from pure noise to a digit, and what the network guesses on the way
 with torch.no_grad():
     surest, named = judge(written).softmax(1).max(1)
-# The surest ending for each digit, then the six surest of these.
+    on_the_way = [judge(guess.clamp(0, 1)).argmax(1) for guess in guessed]
+settled = [(names == named).float().mean().item() for names in on_the_way]
+# The surest ending for each digit, then the three surest of these.
 ends = [torch.where(named == k, surest, 0).argmax().item() for k in range(10)]
-ends = sorted(ends, key=lambda end: -surest[end].item())[:6]
-stops = (0, 6, 9, 11, 13, 16, 20, 24)
-strengths = [*torch.as_tensor(levels(STRONGEST, WEAKEST, 24)).tolist(), 0.0]
+ends = sorted(ends, key=lambda end: -surest[end].item())[:3]
+stops = (0, 3, 6, 9, 13, 23)
+strengths = torch.as_tensor(levels(STRONGEST, WEAKEST, 24)).tolist()
 rows = {}
 for number, end in enumerate(sorted(ends, key=lambda end: named[end].item())):
-    seen = [0.5 + (path[stop][end] - 0.5) / (1 + strengths[stop]) for stop in stops]
-    rows[" " * (number + 1)] = torch.stack(seen).clamp(0, 1)
+    seen = [0.5 + (path[stop][end] - 0.5) / (1 + 3 * strengths[stop]) for stop in stops]
+    rows[" " * number + "the walk"] = torch.stack(seen).clamp(0, 1)
+    rows[" " * number + "its guess"] = torch.stack(
+        [guessed[stop][end] for stop in stops]
+    ).clamp(0, 1)
 plots.show(
     plots.image_rows(
         rows,
         "From pure noise, step by step, to a digit that nobody wrote",
-        columns=[*[f"σ = {strengths[stop]:.2g}" for stop in stops[:-1]], "the end"],
+        columns=[f"σ = {strengths[stop]:.2g}" for stop in stops],
     ),
-    alt="Six rows, each from a square of pure noise on the left, in which strokes slowly appear, to a white handwritten digit on "
-    "the right.",
+    alt="Three walks from a square of pure noise on the left to a handwritten digit on the right. Below each stands the "
+    "network's guess: first a grey cloud, then a blurred shape, and then the digit, which only gets sharper.",
 )
+shares = ", ".join(f"{settled[stop]:.0%} at σ = {strengths[stop]:.2g}" for stop in stops)
+print(f"of all 60 walks, the guess already has the name of the end: {shares}")
 
 # %% tags=["figure"]
 # The first thirty-six ends, good and bad
@@ -287,19 +320,23 @@ plots.show(
 # %% tags=["claim"]
 assert ((written < 0.2) | (written > 0.8)).float().mean() > 0.8, "strokes on black"
 assert len(set(named.tolist())) >= 7, "many kinds of digits"
+assert settled[0] < 0.5, "the first guesses do not tell the end"
+assert settled[9] > 0.6 and settled[16] > 0.85, "settled long before the noise is gone"
 
 # %% [markdown]
-# For the first figure we picked ends that a classifier is surest of; the second leaves none out, and is less
-# flattering. All are strokes of a pen. Some are clear digits, others nearly: the network was trained for less time
-# than it takes to make tea. But compare them with lesson 05's alphabet. Look along a row, too.
-# While σ is large there is only a tendency, thick or thin, round or straight. In the middle the digit is settled, and the rest
-# is the work of the pen.
+# Look along the rows of guesses. At first they are clouds with a tendency; then comes a soft shape, and the digit is
+# settled while the walk itself still looks like noise. The rest is the work of the pen. The line below says so of all
+# walks: few of the first guesses have the name of the end, but most have it long before the noise is gone.
+#
+# The ends of the first figure are those that the judge is surest of; the second leaves none out. All are strokes of a
+# pen, but only some are clear digits: the network was trained for less time than it takes to make tea. Still, compare
+# them with lesson 05's alphabet.
 #
 # ## 3 · The same ruler for both
 #
-# Lesson 08 measured a VAE by the **Fréchet distance** between made-up and real digits, in the features of a judge
-# that took part in no training. We train that VAE again, on the same digits as the denoiser, and let both draw 500
-# digits, three times. The denoiser may take few steps or many, with and without fresh noise.
+# Lesson 08 measured a VAE by the **Fréchet distance** between made-up and real digits, in the features of a judge that
+# no model here was trained with. We train that VAE again, on the same digits as the denoiser, and let both draw 500
+# digits, three times. The denoiser may take few steps or many, once with 70% of each step's noise fresh.
 #
 # **Predict.** Which model comes closer to real digits? And how many steps does a good digit need?
 
@@ -318,9 +355,9 @@ def frechet(pictures):
     return evaluate.frechet_distance(judge.features(pictures.clamp(0, 1)), known)
 
 
-def diffused(steps, fresh=0.0):
+def diffused(steps, fresh_share=0.0):
     sigmas = levels(STRONGEST, WEAKEST, steps)
-    return walk(denoiser, pure_noise(500), sigmas, fresh)[0][-1]
+    return walk(denoiser, pure_noise(500), sigmas, fresh_share)[0][-1]
 
 
 with torch.no_grad():
@@ -330,34 +367,46 @@ with torch.no_grad():
 # Fréchet distances of 500 digits, drawn three times: the VAE, and walks of 3 to 20 steps
 makers = {"VAE, one step": lambda: vae.sample(500)}
 makers |= {f"diffusion, {n} steps": functools.partial(diffused, n) for n in (3, 8, 20)}
-makers["diffusion, 20 steps, fresh noise"] = functools.partial(diffused, 20, 0.7)
+makers["diffusion, 20 steps, 70% fresh noise"] = functools.partial(diffused, 20, 0.7)
 seed_everything(0)
 drawn = {name: [make() for _ in range(3)] for name, make in makers.items()}
-distances = {name: [frechet(x) for x in several] for name, several in drawn.items()}
-distances["real digits of others"] = [
-    frechet(test_set.floats[torch.randperm(len(test_set))[:500]]) for _ in range(3)
+drawn["real digits of others"] = [
+    test_set.floats[torch.randperm(len(test_set))[:500]] for _ in range(3)
 ]
-print(f"{'':34}Fréchet distance (lowest to highest of three)")
+distances = {name: [frechet(x) for x in several] for name, several in drawn.items()}
+
+
+def grey(several):
+    """The share of the ink (brighter than 0.2) that is not white (0.8)."""
+    values = torch.cat(several).clamp(0, 1)
+    return ((values > 0.2) & (values < 0.8)).sum().item() / (values > 0.2).sum().item()
+
+
+greys = {name: grey(several) for name, several in drawn.items()}
+print(f"{'':37}Fréchet distance (lowest to highest)   ink that is grey")
 for name, found in distances.items():
-    print(f"{name:34}{sum(found) / 3:8.0f}   ({min(found):.0f} to {max(found):.0f})")
+    extremes = f"({min(found):.0f} to {max(found):.0f})"
+    print(f"{name:37}{sum(found) / 3:8.0f}   {extremes:15}{greys[name]:20.0%}")
 print(
     f"training: VAE {sum(vae_history.seconds):.0f} s, denoiser {sum(history.seconds):.0f} s"
 )
 
 # %% tags=["figure"]
-# Twelve digits of each kind, the first that came
+# Twenty-four digits of each kind, the first that came
+rows = {}
+for name, images in (
+    ("real", test_set.floats[::41]),
+    ("VAE", drawn["VAE, one step"][0]),
+    ("3 steps", drawn["diffusion, 3 steps"][0]),
+    ("20 steps", drawn["diffusion, 20 steps"][0]),
+):
+    rows |= {name: images[:12].clamp(0, 1), " " * len(rows): images[12:24].clamp(0, 1)}
 plots.show(
     plots.image_rows(
-        {
-            "real": test_set.floats[::83][:12],
-            "VAE": drawn["VAE, one step"][0][:12],
-            "diffusion,\n3 steps": drawn["diffusion, 3 steps"][0][:12].clamp(0, 1),
-            "diffusion,\n20 steps": drawn["diffusion, 20 steps"][0][:12].clamp(0, 1),
-        },
-        "Drawn by a VAE in one step, and by a diffusion model in several",
+        rows, "Drawn by a VAE in one step, and by a diffusion model in several"
     ),
-    alt="Four rows of twelve digits: real ones; those of the VAE, soft, some hard to read; diffusion in three steps, grainy; "
-    "and diffusion in 20 steps, with strokes as sharp as real ones.",
+    alt="Four pairs of rows with 24 digits each: real ones; those of the VAE, soft, some hard to read; diffusion in three steps, "
+    "grainy; and diffusion in 20 steps, with sharper strokes, which often do not join to a digit.",
 )
 # How far is each from the nearest training digit?
 table = train_set.floats.flatten(1)
@@ -365,10 +414,10 @@ nearest = {
     name: torch.cdist(x.flatten(1), table).min(1).values
     for name, x in (
         ("diffusion, 20 steps", drawn["diffusion, 20 steps"][0].clamp(0, 1)),
-        ("real digits of others", test_set.floats[:500]),
+        ("real digits of others", test_set.floats[::2]),
     )
 }
-print("distance to the nearest training digit: 5% are nearer than, median")
+print("distance to the nearest training digit: 5% are nearer than this, median")
 for name, found in nearest.items():
     print(f"{name:34}{found.quantile(0.05):6.1f} {found.median():9.1f}")
 
@@ -383,17 +432,27 @@ assert mean_of["real digits of others"] < 0.6 * min(ours, theirs), (
 )
 copies, others = nearest.values()
 assert copies.median() > 0.6 * others.median(), "no copies"
+assert copies.quantile(0.05) > 0.8 * others.quantile(0.05), "not even among the nearest"
+fresh_noise = mean_of["diffusion, 20 steps, 70% fresh noise"]
+assert 0.7 < fresh_noise / ours < 1.4, "fresh noise makes no great difference"
+soft, sharp = greys["VAE, one step"], greys["diffusion, 20 steps"]
+assert greys["diffusion, 3 steps"] > sharp + 0.03 and soft > sharp + 0.03, (
+    "steps make strokes sharp"
+)
 
 # %% [markdown]
-# Steps pay: with three, the walk leaps, and lands in grain and pieces; the more steps, the better. And the two models?
-# Both are still far from real digits, and near each other, though the denoiser trained much longer. (Each was
-# trained once, so a small lead means nothing.) But their *mistakes* differ. The VAE's digits have sensible shapes with
-# soft edges, because its decoder paints the mean of what a code could stand for. The denoiser's have sharp strokes,
-# which do not always add up to a digit. It pays for them with a pass through the network for each step. And it does not
-# copy: its digits are about as far from the training digits as other people's are.
+# Steps pay, in the numbers more than to the eye: the distance falls from three steps to eight and to twenty. With
+# three, the walk leaps, and more of the ink stays grey. Fresh noise makes little difference here. Both models are still
+# far from real digits, and near each other, though the denoiser trained much longer. (Each was trained once, so a small
+# lead means nothing.) But their *mistakes* differ. The VAE's digits have sensible shapes with soft edges, because its
+# decoder paints the mean of what a code could stand for. The denoiser's strokes are sharper, with less grey, but do not
+# always add up to a digit, and each step costs a pass through the network. And it does not copy: even its nearest
+# digits are no closer to training digits than other people's are. (Broken shapes, which resemble nothing, add to the
+# distance.)
 #
-# Broken shapes disappear with larger networks and longer training, while the softness of a mean stays. That is why the
-# generators of today walk.
+# The denoiser, too, was trained to answer with means. The walk escapes the blur because it asks at *every* step, and
+# the less noise is left, the fewer candidates share the mean. Larger networks and longer training mend broken shapes,
+# while the softness of a VAE with one level of code stays. That is why the generators of today walk.
 #
 # But ask the diffusion model what a digit *is*. A VAE has an encoder, and gives 16 numbers that one can compare,
 # interpolate, and change on purpose. The denoiser has pictures of noise, 784 numbers as before. And the two are
@@ -405,8 +464,8 @@ assert copies.median() > 0.6 * others.median(), "no copies"
 #
 # If codes are good for meaning, and walks for detail, why not both? **Latent diffusion** ([Rombach and others,
 # 2022](https://arxiv.org/abs/2112.10752)), the recipe of Stable Diffusion, first trains an autoencoder, with a little
-# KL and with a loss that cares for sharpness, and then a diffusion model *on its codes*. Each step of the walk becomes
-# cheap, because a code is so much smaller than a picture.
+# KL and a loss that cares for sharpness, and then a diffusion model *on its codes*. Each step becomes cheap, because a
+# code is so much smaller than a picture.
 
 # %% tags=["figure"]
 # How much smaller codes are than pictures, in five models
@@ -427,29 +486,28 @@ for name, picture, code, numbers, bits in (
 ):
     size, whole = " × ".join(map(str, picture)), 8 * math.prod(picture)
     print(
-        f"{name:39}{size:16} {code:16} {whole:9,} {bits * numbers:8,} {whole / bits / numbers:6.0f}"
+        f"{name:39}{size:16} {code:16} {whole:9,} {bits * numbers:8,} {whole / bits / numbers:6.1f}"
     )
 
 # %% [markdown]
-# (Pictures have 8 bits per value, and we count 16 bits per number of a code, although its noise leaves less.) Three
-# pages try the three great ideas of this kind on a small scale, each in one experiment:
+# (Pictures have 8 bits per value, and we count 16 per number of a code.) Three pages try the three great ideas of this
+# kind on a small scale:
 #
 # - **A walk among codes.** Lesson 10 fitted a mixture of Gaussians to the codes of faces.
 #   [Diffusing codes](deeper/14_diffusing_codes.ipynb) trains a tiny diffusion model on them, and asks the same ruler
 #   whether it beats the mixture (20 minutes).
 # - **Tokens.** The last two rows of the table have codes of another kind: each place holds the number of an entry in a
-#   **codebook**. Such tokens can be predicted one after the other, exactly as a language model predicts words, and
-#   this is how many models that read text and pictures together *see*. [Tokens](deeper/14_tokens.ipynb) makes them from
-#   digits, and counts bits against PNG (25 minutes).
+#   **codebook**. Such tokens can be predicted one after the other, exactly as a language model predicts words, and some
+#   models for text and pictures read pictures in this form. [Tokens](deeper/14_tokens.ipynb) makes them from digits,
+#   and counts bits against PNG (25 minutes).
 # - **Hierarchies.** A code can have levels, coarse above and fine below, and with many levels VAEs have drawn sharp
 #   faces ([NVAE](https://arxiv.org/abs/2007.03898), 2020). [Two levels](deeper/14_two_levels.ipynb) asks what a second
 #   one buys (20 minutes).
 #
-# And the blur? A squared error asks for means, whatever the network. The cure of 2014 was the **generative adversarial
-# network** (GAN): a second network learns to tell made-up pictures from real ones, and the first learns to deceive it.
-# Its samples are sharp, but it has no encoder and may forget whole kinds of pictures. In the autoencoders of today's
-# generators a small adversary survives as one term of the loss.
-# [Curing blur](deeper/10_curing_blur.ipynb) trains one (25 minutes).
+# The cure of 2014 for the blur of a decoder was the **generative adversarial network** (GAN): a second network learns
+# to tell made-up pictures from real ones, and the first learns to deceive it. Its samples are sharp, but it has no
+# encoder and may forget whole kinds of pictures. In the autoencoders of today's generators a small adversary survives
+# as one term of the loss. [Curing blur](deeper/10_curing_blur.ipynb) trains one (25 minutes).
 #
 # ## 5 · Where VAEs are at work in science
 #
@@ -478,12 +536,12 @@ for name, picture, code, numbers, bits in (
 # ```
 #
 # The **checkpoint** holds the weights, the state of the optimizer, and the random numbers. If the machine goes down,
-# type the same line again: the training goes on after the last whole epoch, as if nothing had happened. In a notebook,
+# type the same line again: the training goes on after the last whole epoch. In a notebook, a file in
 # `fit(…, checkpoint="run.ckpt")` does the same.
 #
-# On several GPUs each holds a copy of the network and gets a part of every batch; the gradients are summed over all, so
-# that every copy takes the same step (**data parallelism**). [accelerate](https://huggingface.co/docs/accelerate)
-# arranges this (`pip install accelerate`):
+# On several GPUs each holds a copy of the network and gets a part of every batch; the gradients are averaged, so that
+# every copy takes the same step (**data parallelism**). [accelerate](https://huggingface.co/docs/accelerate) arranges
+# this (`pip install accelerate`):
 #
 # ```
 # accelerate launch --num_processes 2 -m vae_helpers.train ConvVAE digits --epochs 20 --checkpoint run.ckpt
@@ -497,8 +555,8 @@ for name, picture, code, numbers, bits in (
 # notebook_launcher(main, [["ConvVAE", "digits", "--epochs", "20"]], num_processes=2)
 # ```
 #
-# More GPUs usually mean a larger batch, and then another learning rate. Our `--batch-size` counts the images of all
-# processes *together*, so that two GPUs do the same training as one, only sooner.
+# Our `--batch-size` counts the images of all processes *together*, so that two GPUs do the same training as one, only
+# sooner.
 #
 # ## Workshop · Digits to order (25 min)
 #
@@ -508,7 +566,8 @@ for name, picture, code, numbers, bits in (
 # the same digit again and again; and copies of training digits are not accepted.
 #
 # The code below works and ignores the order. Where could the network be told the label, as it is told σ?
-# (`Denoiser(facts=10)`, `F.one_hot`.) Or must the walk start from pure noise, if you know what you want?
+# (`Denoiser(facts=10)`, `F.one_hot`.) Another way needs no new network: a walk may start half-way down the levels, if
+# you have a picture to put there.
 
 
 # %% tags=["workshop"]
@@ -559,9 +618,10 @@ def mine(labels):
 
 
 # %% [markdown]
-# **Going on.** With a network that knows the label and one that does not, you can go *beyond* the label: step to
-# $\text{guess} + w\,(\text{guess with the label} - \text{guess without})$ with $w > 1$. This is **classifier-free
-# guidance**, and nearly every text-to-image model uses it. What happens to the variety of your sevens at $w = 4$?
+# **Going on.** With a network that knows the label and one that does not, you can go *beyond* the label. In `my_step`,
+# replace the guess by $\text{guess without} + w\,(\text{guess with} - \text{guess without})$: $w = 1$ is the ordinary
+# guess with the label, and $w > 1$ exaggerates what the label changes. This is **classifier-free guidance**, and nearly
+# every text-to-image model uses it. What happens to the variety of your sevens at $w = 4$?
 #
 # ## Summary
 #
@@ -569,9 +629,8 @@ def mine(labels):
 #   pure noise to the data in steps.
 # - The **noise schedule** goes down by equal factors. Old noise and **fresh noise** add up by their squares.
 # - Diffusion draws sharp strokes and needs many passes for them; a VAE draws soft shapes in one, and has the **code**.
-# - Today's generators use both: **latent diffusion** walks among the codes of an autoencoder, **tokens** make a
-#   picture a text, **hierarchies** give a VAE levels.
-# - In science the code, the density and the search in it are what counts.
+# - Today's generators use both: **latent diffusion** walks among the codes of an autoencoder. **Tokens** make a
+#   picture a text, and **hierarchies** give a VAE levels.
 #
 # **The way of this course.** You began with one neuron, laid many side by side, and trained them to give back what
 # they were given. The bottleneck made them choose what matters; linear ones found PCA, deeper ones a curved version
@@ -583,13 +642,12 @@ def mine(labels):
 # ## Read and watch
 #
 # - L. Weng, [What are diffusion models?](https://lilianweng.github.io/posts/2021-07-11-diffusion-models/): the formulas
-#   of this lesson in their usual notation, and what came after.
+#   in their usual notation, and what came after.
 # - Y. Song, [Generative modeling by estimating gradients of the data
-#   distribution](https://yang-song.net/blog/2021/score/): the same walk as a search for the score, with many pictures.
+#   distribution](https://yang-song.net/blog/2021/score/): the same walk as a search for the score.
 # - T. Karras and others, [Elucidating the design space of diffusion-based generative
-#   models](https://arxiv.org/abs/2206.00364) (2022): which choices matter; ours of scales and levels are theirs, made small.
-# - [What to read, and in which order](deeper/14_what_to_read.ipynb): twenty papers, chapters and lectures on video, with
-#   a line on why for each.
+#   models](https://arxiv.org/abs/2206.00364) (2022): which choices matter; the scales of our network are theirs.
+# - [What to read, and in which order](deeper/14_what_to_read.ipynb): twenty papers, chapters and lectures on video.
 #
 # **Next:** [the final project · Your own pictures](homework/project_your_own_pictures.ipynb): five hundred pictures
 # that only you have, and everything that you have learnt.
