@@ -434,7 +434,7 @@ copies, others = nearest.values()
 assert copies.median() > 0.6 * others.median(), "no copies"
 assert copies.quantile(0.05) > 0.8 * others.quantile(0.05), "not even among the nearest"
 fresh_noise = mean_of["diffusion, 20 steps, 70% fresh noise"]
-assert 0.7 < fresh_noise / ours < 1.4, "fresh noise makes no great difference"
+assert 0.6 < fresh_noise / ours < 1.7, "fresh noise makes no great difference"
 soft, sharp = greys["VAE, one step"], greys["diffusion, 20 steps"]
 assert greys["diffusion, 3 steps"] > sharp + 0.03 and soft > sharp + 0.03, (
     "steps make strokes sharp"
@@ -536,7 +536,7 @@ for name, picture, code, numbers, bits in (
 # ```
 #
 # The **checkpoint** holds the weights, the state of the optimizer, and the random numbers. If the machine goes down,
-# type the same line again: the training goes on after the last whole epoch. In a notebook, a file in
+# type the same line again: the training goes on after the last whole epoch. In a notebook,
 # `fit(…, checkpoint="run.ckpt")` does the same.
 #
 # On several GPUs each holds a copy of the network and gets a part of every batch; the gradients are averaged, so that
@@ -625,7 +625,7 @@ def mine(labels):
 #
 # ## Summary
 #
-# - A denoiser becomes a **generator** when it learns all strengths of noise, is told which one it sees, and walks from
+# - A denoiser becomes a **generator** when it learns all strengths of noise, is told which it sees, and walks from
 #   pure noise to the data in steps.
 # - The **noise schedule** goes down by equal factors. Old noise and **fresh noise** add up by their squares.
 # - Diffusion draws sharp strokes and needs many passes for them; a VAE draws soft shapes in one, and has the **code**.
