@@ -2,12 +2,14 @@
 # # 00 · Ten minutes
 #
 # The astronaut Eileen Collins smiles in this photograph. A small network has looked at it, and now her smile has a
-# slider: it fades, she looks seriously at you, and it comes back. The network learnt what faces look like from ten
-# thousand photographs of another collection. Before you understand any of this, try it. There is nothing
+# slider: it fades until she looks at you with a serious face, and it comes back. The network learnt what faces look
+# like from ten thousand photographs of another collection. Before you understand any of this, try it. There is nothing
 # to type: click into the first grey bar below, and press <kbd>Shift</kbd>+<kbd>Enter</kbd> until a face appears.
 
 # %% tags=["figure"]
 # Get ready: load two small networks that come with the course
+from contextlib import redirect_stdout
+
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
@@ -25,16 +27,18 @@ face_model, face_codes = load_pretrained("faces"), load_pretrained("face_codes")
 # ## 1 · Take a smile away, and bring it back
 
 # %% tags=["figure"]
-# Drag the first slider to the left, and the right face stops smiling
+# Drag the slider “Smiling” to the left, and the face at the right stops smiling
 widgets.face_editor(face_model, face_codes, attributes=("Smiling",), photo=astronaut())
 
 # %% [markdown]
 # At the left you see the photograph, in the middle what the network makes of it, and at the right what your slider makes
-# of that. The middle picture is a little soft, because the network kept only 128 numbers of the 12,288 in the photograph
-# (64 × 64 pixels in three colours). The slider changes these numbers, and the network draws the face that belongs to them.
+# of that. The middle picture is a little soft, because the network describes the photograph's 12,288 numbers (64 × 64
+# pixels in three colours) with only 128 of its own. The slider changes these 128, and the network draws the face that
+# belongs to them. Not only the mouth changes, but the cheeks, the eyes and even the light too, although nobody
+# programmed this.
 #
-# Did you notice that not only the mouth changes, but the cheeks, the eyes and even the light too? Nobody programmed this.
-# Now drag the slider to its end: somewhere on the way she turns into somebody else. Why this happens, and how to measure it, is the subject of lesson 11.
+# **Try it (1 min).** Drag *Smiling* slowly to its left end, and find the point where she is no longer the same person.
+# Does your neighbour stop at the same place? Lesson 11 says why she turns into somebody else, and how to measure it.
 
 # %% tags=["figure", "hero"]
 # A real photograph, what the network makes of it, and the same face with less and with more of a smile
@@ -68,12 +72,13 @@ assert (
 assert photo.numel() == 12_288 and face_model.latent_dim == 128
 
 # %% [markdown]
-# (The photograph is NASA's, in the public domain, and comes with the Python package scikit-image. With the button *your
-# photo* you can try it with another one, which does not leave your computer. Ask first, if it shows somebody else: to
-# make others smile who did not is a small edit and can be a large lie.)
+# (The photograph is NASA's, in the public domain, and comes with the Python package scikit-image. The button *your
+# photo* takes another one. If the course runs on your own computer, it stays there; on Colab it is sent to Google's
+# machine. Ask first, if it shows somebody else: to make others smile who did not is a small edit and can be a large
+# lie.)
 #
-# The button *random face* goes further and shows people who do not exist at all. In the next picture, five of them
-# receive the same smile.
+# The button *random face* goes further and shows people who do not exist at all. In the next picture five of them,
+# chosen because they look serious, receive the same smile.
 
 # %% tags=["figure"]
 # Five people who do not exist, before and after the same smile
@@ -111,34 +116,49 @@ assert (smiles[:5] < 0.5).all() and (smiles[5:] > 0.5).sum() >= 4, (
 
 # %% tags=["figure"]
 # An autoencoder: a picture goes in, becomes a short code, and comes out again
-plots.show(
-    plots.schematics.hourglass((784, 128, 32)),
-    alt="A network in the shape of an hourglass. An image of a 3 enters at the left, the layers get narrower up to the code "
-    "in the middle, then wider again, and a blurred 3 comes out. The left half is the encoder, the right the decoder.",
-)
-
-# %% [markdown]
-# The faces come from a **variational autoencoder** (VAE). Its encoder does not give one exact code but a small cloud of
-# codes, and the clouds of many pictures together fill the space, so that almost everywhere in it you find a face. Its
-# scheme is written $x \to$ encoder $\to (\mu, \sigma) \to z \to$ decoder $\to \hat x$, and lesson 07 explains every letter.
-#
-# A smile is a direction in the space of codes: the mean code of smiling faces minus the mean code of serious ones. The
-# slider walks along it, to the left against it. Only for this subtraction did people have to say who smiles; the network itself learnt without
-# such labels.
-#
-# ## 3 · What autoencoders are used for
-#
-# The same idea is used for many things. Here are three of them on handwritten digits, done by another network that
-# comes with the course and that describes a digit (28 × 28 = 784 pixels) with 32 numbers. Not every invention is a digit, as you will see.
-
-# %% tags=["figure"]
-# Three things that an autoencoder of handwritten digits can do
 digit_model = load_pretrained("digits")
-digits = load_digits("test", source="embedded")
+with redirect_stdout(None):  # section 3 says where the digits come from
+    digits = load_digits("test", source="embedded")
 ours = digits.floats[[int((digits.labels == digit).nonzero()[3]) for digit in range(10)]]
 with torch.no_grad():
     means = digit_model.encode(ours)[0]
     back = digit_model.decode(means)
+figure = plots.schematics.hourglass((784, 256, 32))
+for drawn, real in zip(figure.axes[0].images, (ours[3], back[3])):  # in place of drawings
+    drawn.set_data(real[0])
+    drawn.set_clim(0, 1)
+plots.show(
+    figure,
+    alt="A network in the shape of an hourglass. A handwritten 3 enters at the left, the layers get narrower up to the code "
+    "in the middle, then wider again, and nearly the same 3 comes out. The left half is the encoder, the right the decoder.",
+)
+
+# %% [markdown]
+# The 3 at the right is what a real network made of the 3 at the left; only its layers are drawn simpler than they are.
+#
+# The faces come from a **variational autoencoder** (VAE). Its encoder does not give one exact code but a small cloud of
+# codes, and the clouds of many pictures together fill the space, so that most codes near its centre give a face. Its
+# scheme is written $x \to$ encoder $\to (\mu, \sigma) \to z \to$ decoder $\to \hat x$, and lesson 07 explains every
+# letter.
+#
+# A smile is a direction in the space of codes: the mean code of smiling faces minus the mean code of serious ones. A
+# step along it adds a smile, a step against it takes one away, and the slider sets how far to go. People had to say who
+# smiles only for this subtraction and for the second network, which checks it; the autoencoder learnt without labels.
+#
+# ## 3 · What autoencoders are used for
+#
+# The same idea is used for many things. Here are three of them on handwritten digits of the collection MNIST, done by
+# the network that rebuilt the 3. It describes a digit (28 × 28 = 784 pixels) with 32 numbers:
+#
+# - **Compress**: encode a digit, keep only its code of 32 numbers, and decode it again.
+# - **Invent**: take 32 random numbers for a code, and decode them.
+# - **Morph**: walk from the code of a 4 to the code of a 9 in equal steps, and decode each step.
+#
+# **Predict (1 min).** Will every random code give a digit? Guess before you run the next cell.
+
+# %% tags=["figure"]
+# Three things that an autoencoder of handwritten digits can do
+with torch.no_grad():
     invented = digit_model.decode(
         torch.randn(10, digit_model.latent_dim, generator=generator)
     )
@@ -159,23 +179,36 @@ plots.show(
 error = (back - ours).square().flatten(1).sum(1).mean().item()
 blank = ours.square().flatten(1).sum(1).mean().item()
 print(
-    f"squared differences of all pixels, added up: after compression {error:.1f}; of an all-black picture {blank:.1f}"
+    "The squared differences of the 784 pixels, added up, are on average over these ten digits\n"
+    f"{error:.1f} after compression; for an all-black picture in place of the digit they are {blank:.1f}."
 )
 
 # %% tags=["claim"]
 assert error < 0.1 * blank, "compression should hardly change a digit"
+with torch.no_grad():
+    sure = load_pretrained("digit_classifier")(invented).softmax(1).amax(1) > 0.8
+assert 6 <= sure.sum() <= 9, "most inventions should be clear digits, but not all"
+
+# %% [markdown]
+# Most inventions could have been written by somebody, but not all. Between the clouds of the digits there are codes that
+# belong to none of them, and the decoder makes something of these too.
+#
+# Now a fourth use. The same network, which has seen digits only, gets ten letters: A, E, F, H, K, M, S, T, W and X.
+#
+# **Predict (1 min).** Which letter will be rebuilt worst, and which will almost pass for a digit?
 
 # %% tags=["figure"]
 # A fourth use: find what does not belong
-letters = torch.zeros(10, 1, 28, 28)
-for image, letter in zip(letters, "AEFHKMRTWX"):
+alphabet = "AEFHKMSTWX"
+letters = torch.zeros(len(alphabet), 1, 28, 28)
+for image, letter in zip(letters, alphabet):
     canvas = plt.figure(figsize=(0.28, 0.28), dpi=100)
     canvas.text(
         0.5,
         0.46,
         letter,
         color="white",
-        fontsize=17,
+        fontsize=15,
         weight="bold",
         ha="center",
         va="center",
@@ -186,57 +219,70 @@ for image, letter in zip(letters, "AEFHKMRTWX"):
     plt.close(canvas)
 
 
-def misfit(images):
-    """The squared error per image after the network."""
+def rebuild(images):
+    """What the network makes of images, and its squared error per image."""
     with torch.no_grad():
-        return (
-            (digit_model.decode(digit_model.encode(images)[0]) - images)
-            .square()
-            .flatten(1)
-            .sum(1)
-        )
+        rebuilt = digit_model.decode(digit_model.encode(images)[0])
+    return rebuilt, (rebuilt - images).square().flatten(1).sum(1)
 
 
-with torch.no_grad():
-    rebuilt = digit_model.decode(digit_model.encode(letters)[0])
-figure = plt.figure(figsize=(9, 3))
-grid = figure.add_gridspec(2, 5, width_ratios=(1, 1, 1, 1, 8))
-for column in range(4):
+rebuilt, letter_errors = rebuild(letters)
+digit_errors = rebuild(digits.floats[::4])[1]
+order = letter_errors.argsort().tolist()
+figure = plt.figure(figsize=(9, 4.8))
+figure.get_layout_engine().set(w_pad=0.04, h_pad=0.05, wspace=0)
+grid = figure.add_gridspec(3, len(order), height_ratios=(1, 1, 1.9))
+for column, number in enumerate(order):
     for row, (name, images) in enumerate((("letter", letters), ("rebuilt", rebuilt))):
         ax = figure.add_subplot(grid[row, column])
-        plots.draw_image(ax, images[column])
+        plots.draw_image(ax, images[number])
+        if row == 0:
+            ax.set_title(f"{letter_errors[number]:.0f}")
         if column == 0:
             ax.set_ylabel(name)
-ax = figure.add_subplot(grid[:, 4])
-ax.hist(misfit(digits.floats[::4]).tolist(), bins=20, color=plots.COLORS[1], label="digits")
-for number, one_error in enumerate(misfit(letters).tolist()):
+ax = figure.add_subplot(grid[2, :])
+ax.hist(digit_errors.tolist(), bins=20, color=plots.COLORS[1], label="digits")
+for number, one_error in enumerate(letter_errors.tolist()):
     ax.axvline(
         one_error,
         color=plots.COLORS[4],
         linestyle="--",
         label="one letter each" if number == 0 else None,
     )
-ax.set(
-    title="What the network cannot describe stands out",
-    xlabel="squared error per image",
-    ylabel="number of digits",
+ax.set(xlabel="squared error per image", ylabel="number of digits")
+ax.legend(loc="center", bbox_to_anchor=(0.7, 0.5))
+figure.suptitle(
+    "What the network cannot describe stands out (above each letter: its error)"
 )
-ax.legend(loc="upper center")
 plots.show(
     figure,
-    alt="Left: four letters and what the network makes of them, which is not the same letter. Right: a histogram of the "
-    "squared error of 250 digits, low on the left, and ten dashed lines for letters, far to the right of most digits.",
+    alt="Above: ten letters and what the network makes of them, from an S, which hardly changes, to a W, which gets lost. "
+    "Below: a histogram of the squared error of 250 digits, low on the left, and ten dashed lines, one for each letter, "
+    "to the right of most digits.",
 )
 
 # %% tags=["claim"]
-assert misfit(letters).median() > misfit(digits.floats[::4]).quantile(0.95), (
+assert letter_errors.median() > digit_errors.quantile(0.95), (
     "letters should stand out among digits"
+)
+errors = dict(zip(alphabet, letter_errors.tolist()))
+assert sorted(errors.values())[1] > 1.1 * digit_errors.max(), (
+    "all letters but one should be worse than every digit"
+)
+assert min(errors, key=errors.get) == "S" and errors["S"] < digit_errors.max(), (
+    "the S should almost pass for a digit"
+)
+assert max(errors, key=errors.get) == "W" and errors["W"] > 1.3 * errors["M"], (
+    "the W should fail altogether"
 )
 
 # %% [markdown]
-# The network knows digits only, so it rebuilds letters badly, and its error gives the strangers away: each dashed line is the error of one letter, and each bar counts digits. Factories look for
-# scratches in the same way. In this course you will also clean speech and X-rays, and measure what a network invents while
-# it cleans ([lesson 05](05_denoising_autoencoders.ipynb)); hide from a computer whether a face is a man's or a woman's, while it still recognises the person; and make small works of art.
+# Each bar counts digits, and each of the ten dashed lines is the error of one letter. Because the network has learnt
+# from digits only, it rebuilds letters worse than digits, even the A, which looks good to us, and its error gives the
+# strangers away. The W fails altogether, and the S almost passes, because it could be a 5. Factories look for scratches
+# in the same way. In this course you will also clean speech and X-rays, and measure what a network invents while it
+# cleans ([lesson 05](05_denoising_autoencoders.ipynb)); hide from a computer whether a face is a man's or a woman's,
+# while it still recognises the person; and make small works of art.
 #
 # ## 4 · Three words
 #
@@ -246,8 +292,8 @@ assert misfit(letters).median() > misfit(digits.floats[::4]).quantile(0.95), (
 #
 # ## 5 · Three routes through the course
 #
-# - **Without the mathematics** (about four hours): run the lessons, play with every slider, answer the *Predict* questions,
-#   and skip the formulas and the explanations around them. Take 01, 03, 05, 08 and 10.
+# - **Without the mathematics** (about four hours): run the lessons, play with every slider, answer the *Predict*
+#   questions (guess before you run a cell), and skip the formulas and the explanations around them. Take 01, 03, 05, 08 and 10.
 # - **In full** (a lesson is one class of at most 90 minutes): all lessons in order, with the *Your turn* exercises,
 #   whose results the lessons use, and one workshop each. The pages under `deeper/` answer single questions.
 # - **As a teacher**: every claim is measured by the cell beside it, and every exercise has a check that says in words
