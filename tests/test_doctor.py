@@ -284,7 +284,7 @@ def test_healthy_ones_are_left_alone(base, name):
 def test_a_beta_vae_is_called_what_it_is(base, beta):
     torch.manual_seed(202)
     loss = functools.partial(negative_elbo, beta=beta)
-    report = evaluate.doctor(trained(base(), loss, steps=100), digits(base.size), loss)
+    report = evaluate.doctor(trained(base(), loss, steps=160), digits(base.size), loss)
     [note] = [note for note in report.notes if note.name == "β"]
     assert not report.findings and note.number == pytest.approx(beta, rel=0.01) and f"{beta:g}" in note.words
     if beta == 2:  # reported in its parts, it is no KL without its ½ either
@@ -310,6 +310,12 @@ def test_nothing_is_changed_and_the_report_can_be_read():
     assert str(report).startswith("✗ KL doubled: A nat of KL costs 2.00 nats")
     again = evaluate.doctor(model, digits(12), with_loss(reconstruction_nll, doubled))
     assert str(again) == str(report)
+
+
+def test_what_is_examined_is_spread_over_all_images():
+    images = digits(14)[:400].clone()
+    images[200:] *= 255
+    assert "range" in names(evaluate.doctor(Dense().eval(), images, negative_elbo))
 
 
 def test_a_healthy_report_says_so():

@@ -112,8 +112,7 @@ def test_a_lesson_fits_into_a_class_hour_and_a_page_into_less(source):
     assert len(figures) <= 10
     assert build.minutes(notebook, notebook.metadata.course.seconds) <= (40 if is_page else 90)
     number = int(source.stem[:2])
-    # Lesson 12 is to reach 75, too; its 90 were measured while the computer was slower than for most others.
-    most = 45 if is_page else 60 if number < 7 else {11: 90, 12: 100}.get(number, 75)
+    most = 45 if is_page else 60 if number < 7 else 90 if number == 11 else 75
     assert notebook.metadata.course.seconds < most
 
 

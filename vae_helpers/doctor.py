@@ -48,7 +48,7 @@ def doctor(model: nn.Module, images: Tensor, loss: Callable) -> Report:
         model: ``encode`` gives (mean, log_var), (N, latent_dim) each, ``reparameterize(mean, log_var)`` draws z,
             ``decode(z)`` gives images, and ``model(images)`` a tuple (reconstruction, mean, log_var, z). Give it in the
             mode in which you use it. Its weights and mode stay as they are, and so do random numbers.
-        images: (N, C, H, W) in [0, 1], 20 at least, as the model is given them; 200 are used.
+        images: (N, C, H, W) in [0, 1], 20 at least, as the model is given them; 200, evenly spread, are used.
         loss: as for ``train.fit``, ``loss(model, images, labels)``: (N,) nats per image, or a dict; or their mean.
 
     Raises:
@@ -62,8 +62,10 @@ def doctor(model: nn.Module, images: Tensor, loss: Callable) -> Report:
         got = tuple(images.shape) if torch.is_tensor(images) else type(images).__name__
         raise ValueError(f"images must be a tensor (N, C, H, W) of 20 finite images or more, but are {got}.")
     used, report = copy.deepcopy(model), Report()
+    few = min(200, len(images))
+    spread = torch.arange(few) * len(images) // few  # data sets are often sorted by class
     with train.measuring(model):
-        patient = _Patient(used, images[:200].to(next(model.parameters(), images).device).float(), loss)
+        patient = _Patient(used, images[spread].to(next(model.parameters(), images).device).float(), loss)
         for examine in EXAMINATIONS:
             torch.manual_seed(0)
             for finding in examine(patient):

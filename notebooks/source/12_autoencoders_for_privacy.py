@@ -8,7 +8,7 @@
 #
 # **You will be able to**
 #
-# - measure a face matcher by its match rate at a fixed false-match rate, and draw its ROC curve,
+# - measure a face matcher by its match rate at a fixed false-match rate, and read its ROC curve,
 # - write a **semi-adversarial** loss: fool one network, please another, and change little,
 # - test privacy on new people, against new programs, and against somebody who learns from protected pictures,
 # - say what a system that promises privacy would have to show.
@@ -62,12 +62,13 @@ device = pick_device()
 
 # %%
 ATTRIBUTE = "Smiling"
-OURS, THEIRS = budget(cpu=2_400, gpu=20_000), budget(cpu=3_000, gpu=20_000)
+PICTURES = budget(cpu=3_000, gpu=20_000)
 
 everybody = load_faces("train", size=48)
 order = everybody.people.argsort(stable=True)  # the pictures of a person side by side
-ours = everybody.subset(order[: min(OURS, len(order) // 2)])
-theirs = everybody.subset(order[-min(THEIRS, len(order) // 2) :])
+n = min(PICTURES, len(order) // 2)
+ours = everybody.subset(order[:n])
+theirs = everybody.subset(order[-n:])
 test = load_faces("test", size=48)
 test = test.subset(test.people.argsort(stable=True)[:1_000])
 column = test.label_names.index(ATTRIBUTE)
@@ -116,8 +117,9 @@ seed_everything(0)
 reader = small_network(1)
 noisy_loss = functools.partial(reading_loss, noise=NOISE)
 fit(reader, ours, noisy_loss, epochs=EPOCHS, batch_size=100, lr=3e-3)
+seed_everything(0)
 stranger = AttributeClassifier(attributes=(ATTRIBUTE,), channels=(12, 24, 48))
-_ = fit(stranger, theirs, reading_loss, epochs=EPOCHS + 1, batch_size=100, lr=6e-3)
+_ = fit(stranger, theirs, reading_loss, epochs=EPOCHS + 1, batch_size=100, lr=4e-3)
 
 # %% [markdown]
 # The **matcher** turns a face into a code of 64 numbers. Two pictures are compared by the cosine of the angle between
@@ -328,11 +330,11 @@ def my_loss(logits, coins, codes, own, change, w_m, w_v):
 # them to the picture, and from there to the autoencoder. Frozen critics are what sets this apart from a GAN, where the
 # critic learns as well; keep that in mind for section 6.
 #
-# One more thing. A network can often be fooled by a faint pattern that means nothing to any other network (an
+# One more thing. A network can often be fooled by a faint pattern that means much less to a network of another kind (an
 # **adversarial example**). To fool strangers we need a change that matters to every reader. That is why ours has learnt
 # from noisy pictures, and reads a noisy one here, too: faint patterns drown in the noise, and what is left to change is
-# the mouth. For the same reason it gets a colleague of another kind, with large kernels and max-pooling. Such a group of
-# networks is called an **ensemble**.
+# what a smile changes. For the same reason it gets a colleague of another kind, with large kernels and max-pooling, which
+# reads through twice the noise, so that its loss stays high. Such a group of networks is called an **ensemble**.
 
 # %%
 seed_everything(0)
@@ -395,10 +397,10 @@ after = examine(concealed)
 # ## 4 · New people, new programs
 #
 # **Predict.** On people whom it has never seen the concealer will fool the reader that it was trained against. Will it
-# fool the strangers' reader, too? And will you see what it did?
+# fool the strangers' reader, too? And what will the matchers say?
 
 # %% tags=["figure", "hero"]
-# Four people before and after, the change, and what the strangers' reader and our matcher say
+# Before and after, the change, and what the strangers' reader and our matcher (with another picture on file) say
 import matplotlib.pyplot as plt
 
 names = test.people
@@ -410,17 +412,20 @@ alike = [F.cosine_similarity(filed.roll(-1, 0), x) for x in (filed, probe)]
 limits = [torch.quantile(scores(filed, x, names)[1][::10], 0.99) for x in (filed, probe)]
 usable = (names == names.roll(-1)) & (alike[0] > limits[0]) & (coins.cpu().bool() != truth)
 usable &= names != names.roll(1)  # one picture of each person
+usable &= (chance[0] > 0.8) == truth  # and read rightly before, without doubt
+usable &= (chance[0] - 0.5).abs() > 0.3
 rank = [2.0 * (truth == smiling) + usable for smiling in (True, False)]  # two of each
 shown = torch.cat([r.argsort(descending=True, stable=True)[:2] for r in rank])
 figure, axes = plt.subplots(3, len(shown), figsize=(9, 7.9))
 for place, ax in zip(shown.tolist(), axes.T):
     change = 0.5 + 3 * (concealed[place] - test_images[place])
+    ax[0].set_title("smiling" if truth[place] else "serious")
     for row, picture in zip(ax, (test_images[place], concealed[place], change.clamp(0, 1))):
         plots.draw_image(row, picture.cpu())
     for row, p, score, limit in zip(ax, chance, alike, limits):
         who = "same person" if score[place] > limit else "somebody else"
         row.set_xlabel(f"smile {p[place]:.0%}, {who}", fontsize=11)
-for row, name in zip(axes[:, 0], ("before", "after", "change × 3")):
+for row, name in zip(axes[:, 0], ("before", "after", "change × 3\n(grey: none)")):
     row.set_ylabel(name, fontsize=13)
 figure.suptitle("The smile is hidden from a program, the person is not")
 plots.show(
@@ -487,17 +492,17 @@ plots.show(
 )
 
 # %% [markdown]
-# Our reader now says what the coin says: its answers are right half of the time. The strangers' reader had no part in
-# the training, saw other people and is built otherwise, and it falls for the same change, because the change is where
-# every reader must look: at the mouth. Its balanced accuracy is near chance; only the *order* of its outputs, which the
-# AUC measures, still knows something.
+# Our reader now says mostly what the coin says, so its answers are right half of the time. The strangers' reader had no
+# part in the training, saw other people and is built otherwise, and it falls for the same change, because the change
+# lies where every reader must look: at the mouth, and at the eyes, cheeks and chin that move with it. Its balanced accuracy is
+# near chance; only the *order* of its outputs, which the AUC measures, still knows something.
 #
-# Look at the second row of the hero picture: the change is no secret. There are stripes, and the mouths wear something
-# like lipstick. In many faces a *person* can still guess, because nobody asked the concealer to convince people.
+# Look at the second row of the picture: the change is no secret. There are stripes everywhere, and some faces wear
+# masks of colour. In many of them a *person* can still guess, because nobody asked the concealer to convince people.
 #
-# The matchers hardly notice. In drawn faces a person is recognised by hair, skin and the shape of the head, none of
-# which anybody wanted to change. Of photographs these small matchers know less to begin with, and with another
-# attribute this can be different: whoever hides sex changes much of what makes a person.
+# The matchers hardly notice. In drawn faces a person is recognised by hair, skin and the shape of the head, and the
+# concealer was told to leave them recognisable. Of photographs these small matchers know less to begin with, and with
+# another attribute this can be different: whoever hides sex changes much of what makes a person.
 #
 # ## 5 · How much is enough?
 #
@@ -562,15 +567,15 @@ for name in MATCHERS:
 
 # %% [markdown]
 # The readers fall first, and the strangers' one needs more than ours. So the price of hiding the smile from people
-# that you do not know is a more visible change; the matchers pay nearly nothing here. Such a **trade-off curve** is a
-# more honest result than one point on it, because everybody can choose another point.
+# that you do not know is a more visible change. At $s = 1$ the matchers pay nearly nothing, and at $s = 2$ only a few
+# points. Such a **trade-off curve** is a more honest result than one point on it, because everybody can choose another.
 #
 # ## 6 · The attacker learns, too
 #
 # So far the strangers' reader was as innocent as a child: it had learnt from untouched faces and was never told that
 # somebody changes them. Security people follow **Kerckhoffs's principle** of 1883: assume that the enemy knows your
 # method, and keep only a key secret. Our enemy has bought the concealer. He runs it over his own labelled pictures, with
-# coins of his own, and goes on training his reader on those.
+# coins of his own, and goes on training his reader on those, for sixty steps however many pictures he has.
 #
 # **Predict.** What AUC will he reach on protected pictures of people that he has never seen?
 
@@ -590,7 +595,7 @@ def learnt_attack(protect, size):
         reading_loss,
         epochs=3_000 // size,  # as many steps for few pictures as for many
         batch_size=50,
-        lr=2e-3,
+        lr=1e-3,
     )
     return roc_auc_score(truth, codes(attacker, protect(test_images))[:, 0])
 
@@ -632,10 +637,10 @@ assert attacks[1_000] > before["strangers' reader"][1] - (0.2 if drawn else 0.3)
 assert attacks[1_000] > attacks[100] - 0.02
 
 # %% [markdown]
-# A hundred pictures give part of the smile back and a thousand most of it, although every coin was tossed anew. Why? The
-# concealer leaves *traces*: whether it has lit or darkened the mouth tells the coin, and whoever knows the coin can
-# look beyond it. The smile was never removed. It was **disguised**, and a disguise works against those who do not
-# know it.
+# A hundred pictures already give part of the smile back, and a thousand more of it, although every coin was tossed anew.
+# Why? The concealer leaves *traces*: whether it has lit or darkened the mouth probably tells the coin, and whoever knows
+# the coin can look beyond it. The smile was never removed. It was **disguised**, and a disguise works against those who
+# do not know it.
 #
 # That is no accident of our small network. The critic in a semi-adversarial network is frozen; nothing in the loss
 # speaks of a reader that learns.
@@ -649,8 +654,8 @@ assert attacks[1_000] > attacks[100] - 0.02
 # The defender can answer and train against the reader that has learnt; then the attacker learns again. In this **arms
 # race** the two sides are not equal. A picture that has been handed over cannot be changed any more, while the
 # attacker can keep it and wait for a better program. And in any case only one attribute was hidden: sex, age and skin
-# are where they were, people can still see the smile, and the matcher, which we took such care of, finds everybody on
-# the watch list as before.
+# are where they were, people can still see the smile, and the matcher, which we took such care of, finds people on the
+# watch list about as well as before.
 #
 # So whoever promises privacy should show, and whoever buys it should ask for:
 #
@@ -678,14 +683,21 @@ def trial(protect):
     images = protect(test_images)
     same, different = scores(on_file["our matcher"], codes(matcher, images), test.people)
     left = float(match_rate(same, different, 0.01)) / before["our matcher"]
-    return learnt_attack(protect, 1_000), left, visibility(images)[1]
+    auc, ssim = learnt_attack(protect, 1_000), visibility(images)[1]
+    print(
+        f"AUC {auc:.2f} (≤ 0.75), match rate {left:.0%} (≥ 75%), SSIM {ssim:.2f} (≥ 0.80)"
+    )
+    return auc, left, ssim
+
+
+_ = trial(functools.partial(conceal, concealer))
 
 
 # %% [markdown]
-# The check wants an AUC of **at most 0.87** after learning, at least **75%** of the match rate that untouched faces
-# have, and an SSIM of at least **0.8**, so that a face remains. Look at the change in the hero picture: where does a
-# smile live? (Not in the mouth alone. Cheeks, lids and brows move with it, and in them a program that learns can read
-# without any mouth. Hence the modest goal.)
+# The check wants an AUC of **at most 0.75** after learning, at least **75%** of the match rate that untouched faces
+# have, and an SSIM of at least **0.8**, so that a face remains. Each trial prints all three, so that you can steer; the
+# concealer, which only disguises, is printed for comparison. Look at the change in the picture of section 4: where does
+# a smile live? Try the mouth alone, and then more.
 # We start with a protection that hides the smile, and nearly everything else.
 
 
@@ -701,35 +713,54 @@ verdict
 
 
 # %% tags=["solution"]
-# A strong blur in a soft-edged ellipse: the skin keeps its colour, the mouth loses its shape.
+# A blur in a soft-edged ellipse from the eyes to the chin, because cheeks and lids tell a smile, too: the skin keeps its
+# colour, and what moves loses its shape. Smaller ellipses leave enough for a program that learns.
 y, x = torch.meshgrid(*2 * [torch.linspace(0, 1, 48, device=device)], indexing="ij")
-inside = ((y - 0.72) / 0.15) ** 2 + ((x - 0.5) / 0.24) ** 2
+inside = ((y - 0.7) / 0.22) ** 2 + ((x - 0.5) / 0.28) ** 2
 mask = ((1.4 - inside) / 0.6).clamp(0, 1)
 
 
 def my_protection(images):
-    blurred = F.avg_pool2d(images, 17, stride=1, padding=8, count_include_pad=False)
+    blurred = F.avg_pool2d(images, 11, stride=1, padding=5, count_include_pad=False)
     return images + mask * (blurred - images)
 
 
 # %% tags=["alternative"]
+# Paint over, as in lesson 05: what lies in the ellipse is predicted from what lies around it, by PCA and a linear map.
+y, x = torch.meshgrid(*2 * [torch.linspace(0, 1, 48, device=device)], indexing="ij")
+inside = ((y - 0.7) / 0.22) ** 2 + ((x - 0.5) / 0.28) ** 2
+mask = ((1.4 - inside) / 0.6).clamp(0, 1)
+around = PCA(60, svd_solver="randomized", random_state=0)
+around.fit(((1 - mask).cpu() * ours.floats).flatten(1))
+
+
+def seen(images):
+    outside = around.transform(((1 - mask) * images).flatten(1).cpu())
+    return F.pad(torch.tensor(outside).float(), (0, 1), value=1.0)
+
+
+prediction = torch.linalg.lstsq(
+    seen(ours.floats.to(device)), ours.floats.flatten(1)
+).solution
+
+
 def my_protection(images):
-    images = images.clone()  # the mouth becomes one tile of the mean colour that is there
-    images[:, :, 30:40, 14:34] = images[:, :, 30:40, 14:34].mean((2, 3), keepdim=True)
-    return images
+    painted = (seen(images) @ prediction).clamp(0, 1).to(device)
+    return images + mask * (painted.reshape(images.shape) - images)
 
 
 # %% tags=["figure"]
 # Four test faces, concealed as in section 3, and with your protection
-few = test_images[:4]
+few = shown  # four people
+rows = {"before": test_images[few], "concealed": concealed[few]}
 plots.show(
     plots.image_rows(
-        {"before": few, "concealed": concealed[:4], "your protection": protection(few)},
-        "Two ways to hide a smile",
-        size=1.4,
+        rows | {"your protection": protection(test_images)[few]},
+        "Disguised by the concealer, and changed by your protection",
+        size=1.6,
     ),
-    alt="Four faces in three rows: untouched, with the nearly invisible change of the concealer, and with the student's "
-    "protection, which is visible around the mouth.",
+    alt="Four faces in three rows: untouched, with the stripes and colours of the concealer, and with the protection that "
+    "the student has written.",
 )
 
 # %% [markdown]
@@ -740,7 +771,8 @@ plots.show(
 #
 # - A picture answers more questions than the one for which it was given. A semi-adversarial network changes it so
 #   that one network fails and another does not: one loss with an enemy, a friend, and a price for being seen.
-# - An attribute is hidden when the answer is chance. A reader that is always wrong has told everything.
+# - An attribute is hidden when the answer is chance, in its threshold and in its order. A reader that is always wrong
+#   has told everything.
 # - Matchers are compared at an equal false-match rate; privacy is measured on new people, by programs that had no
 #   part in the training.
 # - A disguise holds until somebody learns from disguised pictures. Only what is removed stays hidden, and removing
