@@ -239,7 +239,7 @@ def assert_quick(page, bare, capsys):
             target.scroll_into_view_if_needed()
             waits, bare_waits = [], []
             for chance in (key, key.replace("Right", "Left"), key):  # there and back: a slider may have few steps
-                for _ in range(4):
+                for _ in range(3):
                     bare_waits.append(bare())
                     if before:
                         milliseconds_to_picture(page, *before)
