@@ -520,7 +520,7 @@ def inpainting_loss(model, images, labels):
 
 seed_everything(1)
 inpainter = nn.Sequential(UNet(), nn.Sigmoid())
-_ = fit(inpainter, train_set, inpainting_loss, **HOW | dict(epochs=budget(cpu=4, gpu=20)))
+_ = fit(inpainter, train_set, inpainting_loss, **HOW | dict(epochs=budget(cpu=3, gpu=20)))
 
 # %% [markdown]
 # The rivals are the **mean** of all training digits; **biharmonic** inpainting, as smooth as bent metal; and a

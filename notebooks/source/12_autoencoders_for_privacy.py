@@ -109,7 +109,7 @@ def small_network(outputs):
 
 def reading_loss(model, images, labels, noise=0.0):
     wanted = labels[:, column].float()
-    images = images + noise * torch.randn_like(images)
+    images = images + noise * torch.randn(images.shape, device=images.device)
     return F.binary_cross_entropy_with_logits(model(images)[:, 0], wanted, reduction="none")
 
 
@@ -364,7 +364,7 @@ def make_loss(w_m=3.0, w_v=5.0):
     def loss(model, images, labels=None):
         coins = toss(images)
         changed = model(images, coins)
-        noisy = changed + NOISE * torch.randn_like(changed)
+        noisy = changed + NOISE * torch.randn(changed.shape, device=changed.device)
         own, now = matcher(images), matcher(changed)
         change = changed - images
         losses = [
@@ -690,7 +690,8 @@ def trial(protect):
     return auc, left, ssim
 
 
-_ = trial(functools.partial(conceal, concealer))
+left = after["our matcher"] / before["our matcher"]
+print(f"concealer: AUC {attacks[1_000]:.2f}, match rate {left:.0%}, SSIM {ssim:.2f}")
 
 
 # %% [markdown]
