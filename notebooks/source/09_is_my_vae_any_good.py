@@ -4,8 +4,6 @@
 # A wrong program usually stops with an error. A wrong VAE usually does not: it trains, the loss falls, and something
 # strange comes out, or something that looks fine and is not. So we break a VAE in ten ways, and build an examination
 # that says which one it was. When the program is right, the next question comes up: the loss is 120 nats, is that good?
-# The answer depends on choices that are easily overlooked. At the end your model stands in one table with published
-# ones.
 #
 # **You will be able to**
 #
@@ -109,8 +107,8 @@ bad_models |= {"z detached": Detached, "sigmoid twice": TwoSigmoids}
 # %% [markdown]
 # All eleven train on the same digits, for the same steps. Afterwards each program *reports* its own loss on 200 test
 # digits, which are the same ones in every section up to the workshop. For the truth, we put its weights into a healthy
-# body and measure the honest −ELBO. (Unlike `cross_entropy`, whose clamp stops at about 10,800 nats per image, it works
-# with the decoder's numbers before the sigmoid, so it has no ceiling.)
+# body and measure the honest −ELBO. (It
+# works with the decoder's numbers before the sigmoid, so no clamp limits it.)
 #
 # **Predict.** Which of the ten will report a *lower* loss than the healthy program?
 
@@ -361,7 +359,7 @@ class MyVAE(nn.Module):
 
 # %% [markdown]
 # Some bugs hide behind others: whether a KL is doubled cannot be told while it is summed over the batch. Now the repaired
-# program may train. It should end near *healthy* of section 1, from which it differs by rounding alone, or by dropout.
+# program may train. It should end near *healthy* of section 1.
 
 # %%
 repaired = train(RepairedVAE, train_set, RepairedVAE.loss)
@@ -423,8 +421,7 @@ assert abs(perfect["grey"] - perfect["drawn"]) < 3, "the same on average"
 # Cut digits are the cheapest, because nothing in them is left to chance. Drawn digits have noise at the edges of their
 # strokes that nobody can predict, and so a floor under which no model gets. For a fixed picture a *grey* pixel costs
 # what *drawn* ones cost on average, because the cross-entropy is a straight line in $x$: the perfect decoder pays
-# almost the same. The two trained networks may differ by a few nats, since each has learned from its own pixels.
-# **Papers report drawn digits. Never compare a cut or grey number with them.**
+# almost the same. **Papers report drawn digits. Never compare a cut or grey number with them.**
 #
 # ## 5 · Which σ?
 #
@@ -544,8 +541,7 @@ assert f"the rate is {carried['summed']:.1f}" in noted.notes[-1].words
 # With the averaged error not one number is worth its price, and all pictures are the mean digit. With the σ that the
 # errors really have, the code carries the most, and the errors are the smallest. The others have not failed: they were
 # told that everything below their σ is noise, and noise is not worth coding ([what is worth a number in the
-# code](deeper/09_what_is_worth_a_number.ipynb): 20 minutes, optional). (A density may exceed 1, so these nats can be
-# negative: they are another currency.)
+# code](deeper/09_what_is_worth_a_number.ipynb): 20 minutes, optional).
 #
 # ## 6 · A tighter bound
 #
@@ -631,8 +627,7 @@ assert abs(curve[0] - measure(repaired, test_set, losses.negative_elbo)["loss"])
 # %% [markdown]
 # The estimate falls by several nats, quickly at first, and still falls where we stop: rare codes of [large
 # weight](deeper/07_importance_weights.ipynb) count for much, and a small number of draws easily misses them. So
-# **whoever compares two numbers must check that their $k$ is the same.** (The first point is the −ELBO of section 3 but
-# for chance, because here the KL divergence is estimated from the draws, too.)
+# **whoever compares two numbers must check that their $k$ is the same.**
 #
 # ## 7 · The scoreboard
 #
@@ -706,14 +701,13 @@ assert each.mean() - 5 * each.std() / math.sqrt(len(each)) > 88.71 + 3
 # Two lines are comparable if *pixels* and *k* agree, but no two of the published ones do. So ask how much each can make:
 # the pixels make two nats in the first two lines, and $k = 1000$ would lower the shipped model's number by 0.4 nats
 # (its card, `data/pretrained/digits.md`). The nat between the two residual VAEs therefore decides nothing, whereas your
-# distance from all others is real. The shipped model trained for 90 minutes on 60,000 digits, yours for seconds on a
-# few thousand. (The embedded digits come from MNIST's training set, which the shipped model has seen, so the scoreboard
-# flatters it there.)
+# distance from all others is real. (The embedded digits come from MNIST's training set, which the shipped model has
+# seen, so the scoreboard flatters it there.)
 #
 # No single number is enough. The VAE without a KL has the smallest squared error of the dense ones, but the worst NLL
-# and samples, so reconstruction is not everything. Nor is NLL, because the linear probe finds its code about as useful
-# as yours. Nats, samples and useful codes are three different things, so say first what your VAE is *for*. ([How sure
-# is a number of nats?](deeper/09_how_sure_are_nats.ipynb), 15 minutes, optional.)
+# and samples, and the linear probe finds its code about as useful as yours. Nats, samples and useful codes are three
+# different things, so say first what your VAE is *for*. ([How sure is a number of
+# nats?](deeper/09_how_sure_are_nats.ipynb), 15 minutes, optional.)
 #
 # ## Workshop · Below 105 nats (25 min)
 #
@@ -786,8 +780,6 @@ drawn_anew = functools.partial(losses.negative_elbo, binarize=True)
 history = fit(mine, train_grey, drawn_anew, epochs=18, lr=1.5e-2, batch_size=64)
 
 # %% [markdown]
-# **Going on.** Below 100? A better encoder narrows the gap between −ELBO and NLL; a better decoder lowers both.
-#
 # ## Summary
 #
 # - Wrong VAEs train without an error, and several report a better loss than the right one.
@@ -809,8 +801,6 @@ history = fit(mine, train_grey, drawn_anew, epochs=18, lr=1.5e-2, batch_size=64)
 #   decoders](https://arxiv.org/abs/2006.13202) (2021): the optimal σ in practice.
 # - Theis, van den Oord and Bethge, [A note on the evaluation of generative models](https://arxiv.org/abs/1511.01844)
 #   (2016): why nats, samples and usefulness are three things.
-# - Andrej Karpathy, [A recipe for training neural networks](https://karpathy.github.io/2019/04/25/recipe/) (2019): training
-#   "fails silently", and habits against it.
 # - Pieter Abbeel and others, [Deep unsupervised learning](https://sites.google.com/view/berkeley-cs294-158-sp20/home) (2020):
 #   lecture 4, on video, with importance weights.
 #

@@ -173,6 +173,10 @@ def words(notebook: nbformat.NotebookNode) -> int:
         if c.cell_type == "markdown" and "solution" not in tags(c)
     )
     for pattern, instead in (
+        (
+            r"!\[[^\]]*\]\([^)]*\)",
+            " ",
+        ),  # a picture: who sees it does not read its description
         (r"\$\$.*?\$\$", " "),
         (r"\$[^$]*\$", " formula "),
         (r"\]\([^)]*\)", "]"),
