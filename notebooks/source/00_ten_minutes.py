@@ -278,8 +278,8 @@ assert max(errors, key=errors.get) == "W" and errors["W"] > 1.3 * errors["M"], (
 
 # %% [markdown]
 # Each bar counts digits, and each of the ten dashed lines is the error of one letter. Because the network has learnt
-# from digits only, it rebuilds letters worse than digits, even the A, which looks good to us, and its error gives the
-# strangers away. The W fails altogether, and the S almost passes, because it could be a 5. Factories look for scratches
+# from digits only, it rebuilds letters worse than most digits, even the A, which looks good to us, and a large error gives
+# the strangers away. The W fails altogether, and the S almost passes, because it could be a 5. Factories look for scratches
 # in the same way. In this course you will also clean speech and X-rays, and measure what a network invents while it
 # cleans ([lesson 05](05_denoising_autoencoders.ipynb)); hide from a computer whether a face is a man's or a woman's,
 # while it still recognises the person; and make small works of art.

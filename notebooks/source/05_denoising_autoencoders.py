@@ -1118,10 +1118,10 @@ for name in networks:
     assert gain > 10
 
 # %% [markdown]
-# It does not. At every dose the area under the noisy pictures' curve is *larger* than under the networks', by little
-# but by more than chance (last line), although the cleaned pictures look much better. (Even the true ones miss 1,
-# because their own edges answer, too.) Cleaning cannot add information that is not in the counts. At best it helps a
-# simple detector: total variation does about as well as the noisy pictures or worse, and at 50 photons it erases more
+# It does not. At every dose the area under the noisy pictures' curve is *larger* than under the networks', by at
+# least twice the standard error (last line), although the cleaned pictures look much better. (Even the true ones miss 1,
+# because their own edges answer, too.) Cleaning cannot add information that is not in the counts. At best it makes a
+# simple detector's work easier, and here it hardly does: total variation does about as well as the noisy pictures or worse, and at 50 photons it erases more
 # spots than the networks. The networks lose some, because the conditional mean believes what is common, and a spot is
 # rare: at 20 photons, about half of the spots keep less than half their brightness. PSNR does not notice: take the
 # spot away from the *true* picture, a fatal error, and its PSNR is still higher than any in the table. The clearest
@@ -1204,7 +1204,7 @@ assert spot_left["U-Net 1", 20] > 2 * invented["cleaned"], "it erases more than 
 
 # %% [markdown]
 # In the upper two rows, spots are gone. In the lower two, photons happened to make a bright patch, which the network
-# turned into a faint spot. It erases more than it invents, as one expects of a mean. The noisy pictures are full of
+# turned into a faint spot. It erases more than it invents. The noisy pictures are full of
 # false spots, but with all that grain nobody would believe them. Cleaning removes most false spots, but also more than
 # half the brightness of about half the true ones and, with the grain, every sign of doubt. **The warning has gone, and
 # the missing spots stay missing.** If you see a sharp answer to a very noisy question, be suspicious.

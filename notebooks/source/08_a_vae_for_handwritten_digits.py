@@ -44,8 +44,8 @@ test_bw = test_set.binarized()
 # %% [markdown]
 # ## 1 · A convolutional VAE
 #
-# Every pixel is drawn black or white, with its grey level as the probability of white, so that the probability of a
-# picture is a plain product over its pixels. ([Black or white](deeper/08_black_and_white.ipynb) asks what the noise of
+# Every pixel is drawn black or white, with its grey level as the probability of white, so that, given the code, the
+# probability of a picture is a plain product over its pixels. ([Black or white](deeper/08_black_and_white.ipynb) asks what the noise of
 # this drawing costs; 15 minutes, optional.)
 #
 # The network is the convolutional autoencoder of lesson 04 with a dense layer on either side of the code. Only one
@@ -376,9 +376,8 @@ assert all(frechet[cured] < frechet[name] for name in (ours, ours_cured, plain))
 
 # %% [markdown]
 # The cheat is always at home, and visits almost nobody, so a model must do well on **both**. For codes from
-# $\mathcal N(0, I)$ the KL wins on both by far. With the covariance of its own codes the rival catches up, although
-# the VAE, given the same, stays ahead on both. Even so, it visits far fewer digits than the last row: few digits and a
-# short training show.
+# $\mathcal N(0, I)$ the KL wins on both by far. With the covariance of its own codes the rival visits as
+# many, but fewer are at home, and the VAE, given the same, stays ahead. Even so, it visits far fewer digits than the last row.
 #
 # The Fréchet distance tells another story: of the four, it is smallest for the rival with its own covariance. It
 # compares the features' means and covariances only, and does not ask whether each picture is at home. **One ruler is
@@ -626,8 +625,8 @@ plots.show(
 )
 
 # %% [markdown]
-# The upper part is what we gave, the lower part is made up. We chose the digits with the most varied answers: what
-# could become several digits does so.
+# The upper part is what we gave, the lower part is made up. We chose the digits with the most varied answers: some
+# become several digits, some only smears.
 #
 # **Predict.** Are these answers as varied as they should be? To compare like with like, we draw a black-and-white
 # picture from each. If the truth were just another of them, it would lie as far from the mean of nine as the tenth

@@ -700,8 +700,8 @@ assert each.mean() - 5 * each.std() / math.sqrt(len(each)) > 88.71 + 3
 # %% [markdown]
 # Two lines are comparable if *pixels* and *k* agree, but no two of the published ones do. So ask how much each can make:
 # the pixels make two nats in the first two lines, and $k = 1000$ would lower the shipped model's number by 0.4 nats
-# (its card, `data/pretrained/digits.md`). The nat between the two residual VAEs therefore decides nothing, whereas your
-# distance from all others is real. (The embedded digits come from MNIST's training set, which the shipped model has
+# (its card, `data/pretrained/digits.md`). Both residual VAEs train on pixels drawn anew, with a similar $k$, so the
+# nat between them is probably real, and so is your distance from all others. (The embedded digits come from MNIST's training set, which the shipped model has
 # seen, so the scoreboard flatters it there.)
 #
 # No single number is enough. The VAE without a KL has the smallest squared error of the dense ones, but the worst NLL

@@ -202,7 +202,7 @@ assert lines[26:38, 16:48].mean() > 1.25 * lines.mean(), "and lines around the e
 # ### Your turn 1 · A direction (4 min)
 #
 # Write `my_direction(latents, labels)`. `latents` are codes (N, latent_dim), and `labels` are N booleans that say who
-# has the attribute. Return the direction, (latent_dim,). It will draw every smile in the rest of this lesson.
+# has the attribute. Return the direction, (latent_dim,). It will draw the smiles of the next sections.
 
 
 # %% tags=["exercise"]
@@ -348,8 +348,8 @@ assert along[-2] + 3 > high, "codes like hers at 3 should be rare"
 assert along[-1] - 2 < low, "and like that of the test face at -2"
 
 # %% [markdown]
-# At 0 the model draws the face as it understands it. The astronaut breaks at +3 and the test face at −2, because the
-# decoder has hardly seen such codes in training. She smiled already at 0, so she is ahead along the smile (see the
+# At 0 the model draws the face as it understands it. The astronaut breaks towards +3 and the test face at −2, because the
+# decoder has hardly seen such codes in training. The astronaut smiled already at 0, so she is ahead along the smile (see the
 # printed line) and leaves the known codes at the other end. And something else changes on the way: the light, the skin,
 # perhaps the person.
 #
@@ -501,7 +501,7 @@ fewer = resampled(same["shuffled labels"] - same["smile direction"], people)[:, 
 assert fewer.mean() > 0.05, "the placebo should lose fewer faces"
 
 # %% [markdown]
-# The printed line answers the first two questions. Up to strength 1 nearly every face is found again, but at 3 many are
+# The printed line answers the first two questions. Up to strength 1.5 nearly every face is found again, but at 3 many are
 # lost, even with the mouth covered, so the edit changes eyes, skin or hair as well. In part the length of the step is to
 # blame, because the placebo loses faces, too, although fewer.
 #

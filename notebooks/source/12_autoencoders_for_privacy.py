@@ -674,7 +674,8 @@ assert attacks[1_000] > attacks[100] - 0.02
 # program can get more out of a picture than is in it. (Information theory calls this the **data processing
 # inequality**.) So build a protection that removes: a function of pictures (N, 3, 48, 48), by any means you like, such
 # as blurring, averaging or painting over, with or without the concealer. It may be visible now; that is its price.
-# The judge is an attacker who learns from 1,000 protected pictures, and the office's matcher.
+# The judge is an attacker who learns from 1,000 protected pictures, and the office's matcher. Passing stops this
+# attacker; it does not prove that a stronger one would fail.
 
 
 # %%
@@ -699,7 +700,7 @@ print(f"concealer: AUC {attacks[1_000]:.2f}, match rate {left:.0%}, SSIM {ssim:.
 # have, and an SSIM of at least **0.8**, so that a face remains. Each trial prints all three, so that you can steer; the
 # concealer, which only disguises, is printed for comparison. Look at the change in the picture of section 4: where does
 # a smile live? Try the mouth alone, and then more.
-# We start with a protection that hides the smile, and nearly everything else.
+# We start with a protection that hides the smile from this attacker, but changes far too much of the picture.
 
 
 # %% tags=["workshop"]
@@ -772,8 +773,8 @@ plots.show(
 #
 # - A picture answers more questions than the one for which it was given. A semi-adversarial network changes it so
 #   that one network fails and another does not: one loss with an enemy, a friend, and a price for being seen.
-# - An attribute is hidden when the answer is chance, in its threshold and in its order. A reader that is always wrong
-#   has told everything.
+# - An attribute is hidden from a reader when its answer is chance, in its threshold and in its order; one that learns
+#   may still find it. A reader that is always wrong has told everything.
 # - Matchers are compared at an equal false-match rate; privacy is measured on new people, by programs that had no
 #   part in the training.
 # - A disguise holds until somebody learns from disguised pictures. Only what is removed stays hidden, and removing

@@ -593,7 +593,7 @@ plots.show(
 # slant and width, and the thickness bends, because a stroke can become much bolder, but not much thinner than thin.
 # The steepest directions also do something else: wider digits come out bolder, for example. Your knobs have taken away
 # most of these slopes, but they cannot remove a bend, because a plane only approximates the decoder. The width bends
-# when the slant is changed far to either side, and there the knobs may even do worse.
+# when the slant is changed far to either side, and on one side the knobs do worse.
 #
 # ## 5 · Morphs and walks
 #
@@ -922,8 +922,8 @@ plots.show(
 #
 # ## Summary
 #
-# - A **conditional VAE** hears the label in the encoder and in the decoder. As the label costs nothing and each nat of
-#   code does, the code names the digit far less, as the probe shows.
+# - A **conditional VAE** hears the label in the encoder and in the decoder. As the label is free and each nat of code has
+#   its price, the code names the digit far less, as the probe shows.
 # - What remains is the **style**. Decoded with the ten labels, one code gives ten digits by one hand: slant, thickness
 #   and width pass from one digit to another.
 # - **Image moments** measure a trait, linear regression finds its weights in the code, and the **pseudo-inverse** makes

@@ -325,7 +325,7 @@ assert settled[9] > 0.6 and settled[16] > 0.85, "settled long before the noise i
 
 # %% [markdown]
 # Look along the rows of guesses. At first they are clouds with a tendency; then comes a soft shape, and the digit is
-# settled while the walk itself still looks like noise. The rest is the work of the pen. The line below says so of all
+# settled while the walk itself still looks like noise. The rest is the work of the pen. The printed line says so of all
 # walks: few of the first guesses have the name of the end, but most have it long before the noise is gone.
 #
 # The ends of the first figure are those that the judge is surest of; the second leaves none out. All are strokes of a
@@ -446,7 +446,7 @@ assert greys["diffusion, 3 steps"] > sharp + 0.03 and soft > sharp + 0.03, (
 # far from real digits, and near each other, though the denoiser trained much longer. (Each was trained once, so a small
 # lead means nothing.) But their *mistakes* differ. The VAE's digits have sensible shapes with soft edges, because its
 # decoder paints the mean of what a code could stand for. The denoiser's strokes are sharper, with less grey, but do not
-# always add up to a digit, and each step costs a pass through the network. And it does not copy: even its nearest
+# always add up to a digit, and each step costs a pass through the network. We see no copying: its nearest
 # digits are no closer to training digits than other people's are. (Broken shapes, which resemble nothing, add to the
 # distance.)
 #
@@ -618,8 +618,8 @@ def mine(labels):
 
 
 # %% [markdown]
-# **Going on.** With a network that knows the label and one that does not, you can go *beyond* the label. In `my_step`,
-# replace the guess by $\text{guess without} + w\,(\text{guess with} - \text{guess without})$: $w = 1$ is the ordinary
+# **Going on.** With a network that knows the label and one that does not, you can go *beyond* the label. In `walk`,
+# call both, and pass on to `step` the guess $\text{guess without} + w\,(\text{guess with} - \text{guess without})$: $w = 1$ is the ordinary
 # guess with the label, and $w > 1$ exaggerates what the label changes. This is **classifier-free guidance**, and nearly
 # every text-to-image model uses it. What happens to the variety of your sevens at $w = 4$?
 #
