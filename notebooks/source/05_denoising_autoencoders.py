@@ -1119,7 +1119,7 @@ for name in networks:
 
 # %% [markdown]
 # It does not. At every dose the area under the noisy pictures' curve is *larger* than under the networks', by at
-# least twice the standard error (last line), although the cleaned pictures look much better. (Even the true ones miss 1,
+# least twice the standard error (last line), although the cleaned pictures look better. (Even the true ones miss 1,
 # because their own edges answer, too.) Cleaning cannot add information that is not in the counts. At best it makes a
 # simple detector's work easier, and here it hardly does: total variation does about as well as the noisy pictures or worse, and at 50 photons it erases more
 # spots than the networks. The networks lose some, because the conditional mean believes what is common, and a spot is
