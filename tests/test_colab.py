@@ -37,7 +37,9 @@ def test_a_notebook_alone_in_an_empty_folder_installs_the_course_and_runs_to_its
     for path in Path(sysconfig.get_paths()["purelib"]).iterdir():  # all but the course is lent
         if "vae_helpers" not in path.name and path.suffix != ".pth":
             (packages / path.name).symlink_to(path)
-    settings = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VAE_DATA_ROOT")}
+    # IPython would take packages from the environment that is active, too.
+    without = ("PYTHONPATH", "VAE_DATA_ROOT", "VIRTUAL_ENV")
+    settings = {k: v for k, v in os.environ.items() if k not in without}
     settings |= colab.published(tmp_path) | {"PIP_NO_BUILD_ISOLATION": "0", "VAE_OFFLINE": "1"}
     before = subprocess.run(
         [environment / "bin" / "python", "-c", "import vae_helpers"],
