@@ -81,7 +81,7 @@ def draw(change):
 slider.observe(draw, "value")
 draw(None)
 ipywidgets.VBox([slider, picture])"""
-BARE_MS = 50  # on a quiet computer with two cores
+BARE_MS = 45  # on a quiet computer with two cores, as far as that can be told from slower ones
 NOTEBOOKS = {
     "bare": [nbformat.v4.new_code_cell(BARE)],
     "face_editor": [nbformat.v4.new_code_cell(FACE_EDITOR)],
